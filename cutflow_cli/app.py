@@ -1,0 +1,84 @@
+"""The command line: commands in workflow order, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from cutflow_cli import __version__
+from cutflow_cli.commands import evaluate, export_cuts, generate_mock, ingest, train
+from cutflow_cli.errors import CutflowError, TemporaryError, UsageError
+
+app = typer.Typer(
+    name="cutflow",
+    help="Find event selections: learn on which observables to cut, in which order and where.",
+    epilog="generate-mock | ingest → train → evaluate, export-cuts. Results go to stdout, all else to stderr.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+_debug = False
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"cutflow {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    global _debug  # noqa: PLW0603  (read once, when an error is reported)
+    _debug = debug
+
+
+app.command("generate-mock")(generate_mock.generate_mock)
+app.command("ingest")(ingest.ingest)
+app.add_typer(train.app, name="train")
+app.command("evaluate")(evaluate.evaluate)
+app.command("export-cuts")(export_cuts.export_cuts)
+
+
+def _classify(error: OSError) -> CutflowError:
+    """Say whose fault an error of the operating system is."""
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return TemporaryError(f"{where}no space left to write; free some and run the same command again")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR):
+        return UsageError(f"{where}{(error.strerror or str(error)).lower()}")
+    return TemporaryError(f"{where}{(error.strerror or str(error)).lower()}; the same command may succeed later")
+
+
+def run() -> None:
+    """Run the command line and exit with the code of `cutflow_cli.errors`."""
+    try:
+        app(prog_name="cutflow")
+    except CutflowError as error:
+        _fail(error, error)
+    except OSError as error:
+        _fail(_classify(error), error)
+    except KeyboardInterrupt as error:
+        _fail(CutflowError("interrupted; nothing was written"), error, exit_code=130)
+    except MemoryError as error:
+        _fail(CutflowError("out of memory; give the job more, or fewer events, features or replicas"), error)
+    except Exception as error:  # noqa: BLE001  (the last line of defence: still one line, and how to report it)
+        text = f"{type(error).__name__}: {error}".splitlines()[0]
+        _fail(CutflowError(f"{text} (a fault of cutflow itself; `cutflow --debug …` shows where)"), error)
+
+
+def _fail(error: CutflowError, cause: BaseException, exit_code: int | None = None) -> None:
+    if _debug:
+        traceback.print_exception(cause)
+    typer.echo(f"cutflow: {error}", err=True)
+    sys.exit(error.exit_code if exit_code is None else exit_code)

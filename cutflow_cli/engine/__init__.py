@@ -1,0 +1,1 @@
+"""How tensors are trained: device, kernels, loop, replicas, checkpoints. Knows no physics."""

@@ -1,0 +1,68 @@
+"""The exception tree: one class per exit code, one line per message.
+
+The command line maps each class to its exit code in one place (`cutflow_cli.app`), so library code raises and never
+exits. Exit codes follow what batch systems need: a scheduler should retry 75 and 85, and nothing else.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CutflowError(Exception):
+    """The program could not do what was asked; the message is one line for the user."""
+
+    exit_code = 1
+
+
+class UsageError(CutflowError):
+    """Wrong usage: an impossible option, an output that exists, an unwritable directory."""
+
+    exit_code = 2
+
+
+class InputError(CutflowError):
+    """The input is at fault: a missing file or column, text where numbers belong, no signal events."""
+
+    exit_code = 3
+
+
+class NegativeAnswer(CutflowError):  # noqa: N818  (an answer, not an error)
+    """The work is done and the answer is no: a comparison differs, nothing was selected."""
+
+    exit_code = 4
+
+
+class TemporaryError(CutflowError):
+    """A failure worth a retry: a read error, a time-out, a full disk."""
+
+    exit_code = 75
+
+
+class Interrupted(CutflowError):  # noqa: N818  (a request that was honoured, not an error)
+    """A signal or the time limit stopped the work after its checkpoint was saved."""
+
+    exit_code = 85
+
+
+def nearest(name: str, known: Iterable[str], limit: int = 3) -> str:
+    """Say which known names are nearest to a wrong one, or which names there are.
+
+    Args:
+        name: the name that was not found.
+        known: the names that exist.
+        limit: how many near names to offer.
+
+    Returns:
+        A clause to append to an error message, such as `did you mean tau21, tau32?`.
+    """
+    names = list(known)
+    if not names:
+        return "there are none"
+    lowered = {candidate.lower(): candidate for candidate in names}
+    close = difflib.get_close_matches(name.lower(), lowered, n=limit, cutoff=0.5)
+    if close:
+        return f"did you mean {', '.join(lowered[candidate] for candidate in close)}?"
+    shown = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
+    return f"there are: {shown}"

@@ -1,0 +1,284 @@
+"""How the columns of a Parquet file become events, with our metadata or without."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from cutflow_cli.errors import InputError, nearest
+from cutflow_cli.events.batch import EventBatch
+from cutflow_cli.events.schema import (
+    HYPOTHESIS,
+    LABEL,
+    PROCESS,
+    RESERVED,
+    ROLES,
+    SPLIT,
+    SPLITS,
+    WEIGHT,
+    EventsMetadata,
+    FeatureInfo,
+    ProcessInfo,
+    WeightSums,
+)
+from cutflow_cli.events.splits import SplitFractions, hashed_splits
+
+#: Names that are never taken for features unless the user names them.
+_BOOKKEEPING = re.compile(r"^(label|weight|process|split|hypothesis|category|event|run|lumi.*|gen.*)$", re.IGNORECASE)
+#: What some ntuples write for "background has no mass point".
+NO_HYPOTHESIS = -999.0
+
+
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """Open a Parquet file.
+
+    Raises:
+        InputError: if it is missing, no Parquet file, or truncated.
+    """
+    if not path.exists():
+        siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        hint = nearest(path.name, [name for name in siblings if name.endswith(".parquet")])
+        msg = f"{path}: no such file; {hint}"
+        raise InputError(msg)
+    if path.is_dir():
+        msg = f"{path}: is a directory; an events file is one Parquet file"
+        raise InputError(msg)
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        with path.open("rb") as stream:
+            magic = stream.read(4)
+        why = {b"PAR1": "a truncated or damaged Parquet file, make it again", b"root": "a ROOT file, ingest it first"}
+        msg = f"{path}: not readable as Parquet: {why.get(magic, 'another kind of file; `cutflow ingest` reads CSV')}"
+        raise InputError(msg) from error
+
+
+def numpy_dtype(arrow_type: pa.DataType) -> str:
+    """Return the type in which a column's values are compared: float32, or float64 where that would lose something."""
+    narrow = (pa.float32(), pa.float16(), pa.int8(), pa.int16(), pa.uint8(), pa.uint16(), pa.bool_())
+    return "float32" if arrow_type in narrow else "float64"
+
+
+def _is_numeric(arrow_type: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(arrow_type) or pa.types.is_integer(arrow_type) or pa.types.is_boolean(arrow_type))
+
+
+def choose_features(
+    path: Path, parquet: pq.ParquetFile, metadata: EventsMetadata, wanted: Sequence[str] | None
+) -> tuple[str, ...]:
+    """Settle which columns are features and in which order.
+
+    Raises:
+        InputError: if a named column is absent, named twice or not numeric, or if none is left.
+    """
+    schema = parquet.schema_arrow
+    chosen = tuple(feature.name for feature in metadata.features) if wanted is None else tuple(wanted)
+    for name in chosen:
+        if chosen.count(name) > 1:
+            msg = f"{path}: feature {name!r} is named twice"
+            raise InputError(msg)
+        if name not in schema.names:
+            msg = f"{path}: no column {name!r}; {nearest(name, schema.names)}"
+            raise InputError(msg)
+        if not _is_numeric(schema.field(name).type):
+            msg = f"{path}: column {name!r} holds {schema.field(name).type}, a feature must be numeric"
+            raise InputError(msg)
+    if not chosen:
+        msg = f"{path}: no numeric column is left to cut on"
+        raise InputError(msg)
+    return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a Parquet file's columns are to be read as events.
+
+    Attributes:
+        path: the file, for messages.
+        metadata: the description.
+        present: which of the reserved columns the file has.
+        fractions: shares of the splits where there is no split column.
+        split_seed: seed of that assignment.
+        by_label: whether processes are just the two labels.
+    """
+
+    path: Path
+    metadata: EventsMetadata
+    present: frozenset[str]
+    fractions: SplitFractions
+    split_seed: int
+    by_label: bool
+
+    @classmethod
+    def of_events_file(cls, path: Path, parquet: pq.ParquetFile, metadata: EventsMetadata) -> Layout:
+        """Take the file at its word, but not without the columns it must have."""
+        present = frozenset(parquet.schema_arrow.names) & frozenset(RESERVED)
+        for column in (LABEL, WEIGHT, PROCESS, SPLIT):
+            if column not in present:
+                msg = f"{path}: column {column!r} is missing, though its metadata says it is an events file"
+                raise InputError(msg)
+        return cls(path, metadata, present, SplitFractions(), 0, by_label=False)
+
+    @classmethod
+    def of_plain_file(
+        cls, path: Path, parquet: pq.ParquetFile, fractions: SplitFractions, seed: int, notes: list[str]
+    ) -> Layout:
+        """Understand a Parquet file that cutflow did not write, and note how it was understood."""
+        schema = parquet.schema_arrow
+        if LABEL not in schema.names:
+            msg = f"{path}: no column 'label' (1 signal, 0 background); {nearest(LABEL, schema.names)}"
+            raise InputError(msg)
+        features = tuple(
+            FeatureInfo(field.name, numpy_dtype(field.type))
+            for field in schema
+            if _is_numeric(field.type) and not _BOOKKEEPING.match(field.name)
+        )
+        present = frozenset(schema.names) & frozenset(RESERVED)
+        notes.append(f"{path}: plain Parquet; features: {', '.join(feature.name for feature in features)}")
+        if WEIGHT not in present:
+            notes.append(f"{path}: no column 'weight', every event counts as one")
+        if SPLIT not in present:
+            shown = "/".join(f"{share:g}" for share in fractions.as_tuple())
+            notes.append(f"{path}: no column 'split', assigned {shown} by row number with split seed {seed}")
+        empty = EventsMetadata(features, (), seed=seed)
+        layout = cls(path, empty, present, fractions, seed, by_label=PROCESS not in present)
+        return replace(layout, metadata=replace(empty, processes=layout._count_processes(parquet, notes)))
+
+    def _count_processes(self, parquet: pq.ParquetFile, notes: list[str]) -> tuple[ProcessInfo, ...]:
+        """Read the bookkeeping columns once: which processes there are, and what each split holds of them."""
+        sums: dict[tuple[str, int], NDArray[np.float64]] = {}
+        first_row, flagged = 0, 0
+        for batch in self.record_batches(parquet, (), 4 * 131_072):
+            names = self._process_names(batch)
+            bare = replace(self, by_label=True).decode(batch, (), first_row)
+            for name in dict.fromkeys(names.tolist()):
+                for label in np.unique(bare.label[names == name]):
+                    rows = (names == name) & (bare.label == label)
+                    for split in range(len(SPLITS)):
+                        w = bare.weight[rows & (bare.split == split)]
+                        cell = sums.setdefault((str(name), int(label)), np.zeros((len(SPLITS), 3)))
+                        cell[split] += len(w), w.sum(), (w**2).sum()
+            if HYPOTHESIS in self.present:
+                flagged += int(pc.sum(pc.equal(batch.column(HYPOTHESIS), NO_HYPOTHESIS)).as_py() or 0)
+            first_row += batch.num_rows
+        if flagged:
+            notes.append(f"{self.path}: {flagged} values of -999 in 'hypothesis' are read as missing")
+        if not sums:
+            msg = f"{self.path}: holds no events"
+            raise InputError(msg)
+        for name, _ in sums:
+            if {(name, 0), (name, 1)} <= set(sums):
+                msg = f"{self.path}: process {name!r} has events of both labels; a process is signal or background"
+                raise InputError(msg)
+        return tuple(
+            ProcessInfo(
+                name,
+                ROLES[label],
+                splits={
+                    split: WeightSums(int(row[0]), float(row[1]), float(row[2]))
+                    for split, row in zip(SPLITS, cell, strict=True)
+                },
+            )
+            for (name, label), cell in sums.items()
+        )
+
+    def _process_names(self, batch: pa.RecordBatch) -> NDArray[Any]:
+        if PROCESS in self.present:
+            return np.asarray(batch.column(PROCESS).cast(pa.string()).to_numpy(zero_copy_only=False), dtype=object)
+        labels = self._label(batch)
+        return np.array(ROLES, dtype=object)[labels]
+
+    def record_batches(self, parquet: pq.ParquetFile, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """Read features and bookkeeping columns in file order.
+
+        Raises:
+            InputError: if the data can't be decoded.
+        """
+        needed = [*dict.fromkeys((*columns, *(name for name in RESERVED if name in self.present)))]
+        try:
+            yield from parquet.iter_batches(batch_size=rows, columns=needed)
+        except (pa.ArrowInvalid, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk's fault, not the file's
+            msg = f"{self.path}: damaged Parquet data ({str(error).splitlines()[0]}); make the file again"
+            raise InputError(msg) from error
+
+    def decode(self, batch: pa.RecordBatch, columns: Sequence[str], first_row: int) -> EventBatch:
+        """Turn Arrow columns into arrays.
+
+        Args:
+            batch: consecutive rows.
+            columns: features and spectators among them.
+            first_row: number of the batch's first row in the file.
+        """
+        label = self._label(batch)
+        rows = batch.num_rows
+        weight = np.ones(rows)
+        if WEIGHT in self.present:
+            weight = self._finite_weights(batch)
+        names = [process.name for process in self.metadata.processes]
+        if self.by_label:
+            order = {process.role: position for position, process in enumerate(self.metadata.processes)}
+            lookup = np.array([order.get(role, 0) for role in ROLES], dtype=np.int32)
+            process = lookup[label]
+        else:
+            process = self._codes(batch, PROCESS, names).astype(np.int32)
+        if SPLIT in self.present:
+            split = self._codes(batch, SPLIT, list(SPLITS)).astype(np.int8)
+        else:
+            split = hashed_splits(first_row, rows, self.fractions, self.split_seed)
+        hypothesis = None
+        if HYPOTHESIS in self.present:
+            hypothesis = self._floats(batch, HYPOTHESIS, "float64")
+            hypothesis = np.where((hypothesis == NO_HYPOTHESIS) & (label == 0), np.nan, hypothesis)
+        schema = batch.schema
+        values = {name: self._floats(batch, name, numpy_dtype(schema.field(name).type)) for name in columns}
+        return EventBatch(values, label, weight, process, split, hypothesis)
+
+    def _label(self, batch: pa.RecordBatch) -> NDArray[np.int8]:
+        column = batch.column(LABEL)
+        values = np.asarray(column.to_numpy(zero_copy_only=False))
+        if column.null_count or not np.isin(values, (0, 1)).all():
+            bad = "a missing value" if column.null_count else repr(values[~np.isin(values, (0, 1))][0].item())
+            msg = f"{self.path}: column 'label' holds {bad}; it must be 1 (signal) or 0 (background)"
+            raise InputError(msg)
+        return values.astype(np.int8)
+
+    def _finite_weights(self, batch: pa.RecordBatch) -> NDArray[np.float64]:
+        weight = self._floats(batch, WEIGHT, "float64")
+        bad = int(np.count_nonzero(~np.isfinite(weight)))
+        if bad:
+            msg = f"{self.path}: column 'weight' holds {bad} missing or infinite values; remove or mend those events"
+            raise InputError(msg)
+        return weight
+
+    def _floats(self, batch: pa.RecordBatch, name: str, dtype: str) -> NDArray[Any]:
+        """Read a numeric column; missing values become NaN."""
+        column = batch.column(batch.schema.get_field_index(name))
+        try:
+            wide = column.cast(pa.type_for_alias(dtype), safe=False)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            msg = f"{self.path}: column {name!r} holds {column.type}, numbers were expected"
+            raise InputError(msg) from error
+        return np.asarray(wide.to_numpy(zero_copy_only=False), dtype=dtype)
+
+    def _codes(self, batch: pa.RecordBatch, name: str, known: list[str]) -> NDArray[Any]:
+        """Turn a column of names into positions in the list of known names."""
+        column = batch.column(batch.schema.get_field_index(name))
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        codes = pc.index_in(column, value_set=pa.array(known, type=column.type))
+        if codes.null_count:
+            missing = column.filter(pc.is_null(codes))[0].as_py()
+            msg = f"{self.path}: column {name!r} holds {missing!r}; {nearest(str(missing), known)}"
+            raise InputError(msg)
+        return np.asarray(codes.to_numpy(zero_copy_only=False))

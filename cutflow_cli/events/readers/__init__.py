@@ -1,0 +1,1 @@
+"""One file a format, each yielding chunks; nothing else knows the format."""

@@ -1,0 +1,76 @@
+"""Which events train, which choose thresholds, which give the numbers that are quoted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutflow_cli.errors import UsageError
+from cutflow_cli.events.schema import SPLITS
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFractions:
+    """Shares of train, validation and test; they sum to one.
+
+    Raises:
+        UsageError: if they do not, or if train or test would be empty.
+    """
+
+    train: float = 0.6
+    validation: float = 0.2
+    test: float = 0.2
+
+    def __post_init__(self) -> None:
+        values = self.as_tuple()
+        if min(values) < 0 or abs(sum(values) - 1) > 1e-9 or self.train == 0 or self.test == 0:
+            shown = "/".join(f"{value:g}" for value in values)
+            msg = f"split fractions {shown}: train, validation and test must sum to 1, train and test above 0"
+            raise UsageError(msg)
+
+    def as_tuple(self) -> tuple[float, float, float]:
+        """Return the shares in the order of `SPLITS`."""
+        return self.train, self.validation, self.test
+
+    @classmethod
+    def parse(cls, text: str) -> SplitFractions:
+        """Read `0.6,0.2,0.2` (or with slashes)."""
+        parts = text.replace("/", ",").split(",")
+        try:
+            numbers = [float(part) for part in parts]
+        except ValueError:
+            numbers = []
+        if len(numbers) != len(SPLITS):
+            msg = f"split fractions {text!r}: give three numbers, train,validation,test, such as 0.6,0.2,0.2"
+            raise UsageError(msg)
+        return cls(*numbers)
+
+
+def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Scramble 64-bit integers (the finaliser of SplitMix64, Steele et al., OOPSLA 2014)."""
+    with np.errstate(over="ignore"):
+        values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def hashed_splits(first_row: int, rows: int, fractions: SplitFractions, seed: int) -> NDArray[np.int8]:
+    """Assign rows to splits by a hash of row number and seed, the same however the file is read.
+
+    Args:
+        first_row: number of the first row in the whole file.
+        rows: how many rows follow from there.
+        fractions: shares of the splits.
+        seed: another seed, another assignment.
+
+    Returns:
+        Positions in `SPLITS`, shape (rows,).
+    """
+    numbers = np.arange(first_row, first_row + rows, dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        key = _mix(np.array([seed], dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15))
+        uniform = _mix(numbers * np.uint64(0x9E3779B97F4A7C15) + key).astype(np.float64) / 2.0**64
+    edges = np.cumsum(fractions.as_tuple())[:-1]
+    return np.searchsorted(edges, uniform, side="right").astype(np.int8)

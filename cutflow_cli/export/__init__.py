@@ -1,0 +1,1 @@
+"""One file a dialect, all rendering the same selection tree."""

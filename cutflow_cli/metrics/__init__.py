@@ -1,0 +1,1 @@
+"""Yields, significance and classification. Knows no torch."""

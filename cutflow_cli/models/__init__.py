@@ -1,0 +1,1 @@
+"""One file or folder a method, behind one small protocol."""

@@ -1,0 +1,244 @@
+"""Run directories: what `train` writes and every later command reads.
+
+A run holds `run.json` (the manifest), `cuts.parquet` (for methods that cut), `history.parquet` (one row per replica and
+epoch, one column per loss term) and whatever weights its method needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cutflow_cli.artifacts import RUN_SCHEMA_VERSION, read_json, write_json, written_file
+from cutflow_cli.errors import InputError, nearest
+from cutflow_cli.events.schema import FeatureInfo
+from cutflow_cli.selection.cut import Cut, Region
+from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
+
+MANIFEST = "run.json"
+CUTS = "cuts.parquet"
+HISTORY = "history.parquet"
+
+_CUT_COLUMNS = pa.schema(
+    [
+        ("working_point", pa.string()),
+        ("target", pa.float64()),
+        ("hypothesis", pa.float64()),
+        ("kind", pa.string()),
+        ("replica", pa.int32()),
+        ("position", pa.int32()),
+        ("observable", pa.string()),
+        ("region", pa.string()),
+        ("lower", pa.float64()),
+        ("upper", pa.float64()),
+        ("lower_error", pa.float64()),
+        ("upper_error", pa.float64()),
+        ("agreement", pa.float64()),
+        ("importance", pa.float64()),
+        ("n_minus_1_loss", pa.float64()),
+        ("active", pa.bool_()),
+        ("note", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunManifest:
+    """What a run was: `run.json`.
+
+    Attributes:
+        method: for example `lcf-parallel`.
+        settings: every resolved setting, defaults included.
+        features: the features in the order of the flow, with unit, type and the expression they came from.
+        preselection: cut expressions that the events had passed before, in source column names.
+        data: path and digest of the events, and how splits were assigned where the file has none.
+        digest: digest of inputs and settings.
+        seed: seed of everything random.
+        replicas: first and one past the last replica.
+        device: what the training ran on.
+        timings: seconds by stage.
+        versions: cutflow, Python and the libraries that the numbers depend on.
+        warnings: what the trainer had to say, a sentence each.
+        command: the command line.
+        schema_version: of this file.
+    """
+
+    method: str
+    settings: dict[str, Any]
+    features: tuple[FeatureInfo, ...]
+    data: dict[str, Any]
+    digest: str
+    preselection: tuple[str, ...] = ()
+    seed: int = 0
+    replicas: tuple[int, int] = (0, 1)
+    device: str = "cpu"
+    timings: dict[str, float] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    command: str | None = None
+    schema_version: int = RUN_SCHEMA_VERSION
+
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """Type of each feature's column, to which boundaries are rounded."""
+        return {feature.name: feature.dtype for feature in self.features}
+
+    def write(self, directory: Path) -> None:
+        """Write `run.json` into a directory."""
+        write_json(directory / MANIFEST, asdict(self))
+
+    @classmethod
+    def read(cls, directory: Path) -> RunManifest:
+        """Read `run.json` from a run directory.
+
+        Raises:
+            InputError: if there is none, or it is damaged or of another schema.
+        """
+        path = directory / MANIFEST
+        if not path.is_file():
+            there = [entry.parent.name for entry in directory.parent.glob(f"*/{MANIFEST}")]
+            what = "is no run directory (no run.json)" if directory.is_dir() else "no such run directory"
+            msg = f"{directory}: {what}; {nearest(directory.name, there)}"
+            raise InputError(msg)
+        raw = read_json(path)
+        if raw.get("schema_version") != RUN_SCHEMA_VERSION:
+            version = raw.get("schema_version")
+            msg = f"{path}: schema version {version}, this cutflow reads {RUN_SCHEMA_VERSION}; train again"
+            raise InputError(msg)
+        try:
+            raw["features"] = tuple(FeatureInfo(**item) for item in raw["features"])
+            for name in ("preselection", "replicas", "warnings"):
+                raw[name] = tuple(raw[name])
+            return cls(**raw)
+        except (TypeError, KeyError) as error:
+            msg = f"{path}: damaged ({error}); train again"
+            raise InputError(msg) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run, opened for reading.
+
+    Attributes:
+        path: its directory.
+        manifest: what it was.
+        flows: the selections it learned, replicas and consensus; empty for methods that give a score.
+    """
+
+    path: Path
+    manifest: RunManifest
+    flows: tuple[CutFlow, ...]
+
+    @property
+    def name(self) -> str:
+        """What tables call the run: the name of its directory."""
+        return self.path.resolve().name
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features, in the order of the flow."""
+        return tuple(feature.name for feature in self.manifest.features)
+
+    def history(self) -> pa.Table:
+        """Return the loss history: columns replica, epoch and one per loss term."""
+        return _read_table(self.path / HISTORY)
+
+
+def open_run(path: Path | str) -> Run:
+    """Open a run directory.
+
+    Raises:
+        InputError: if it is no run directory, or damaged.
+    """
+    path = Path(path)
+    manifest = RunManifest.read(path)
+    cuts = path / CUTS
+    return Run(path, manifest, read_cut_flows(cuts) if cuts.is_file() else ())
+
+
+def write_cut_flows(path: Path, flows: Iterable[CutFlow]) -> None:
+    """Write flows as `cuts.parquet`: one row per flow and step."""
+    rows = [
+        {
+            "working_point": flow.working_point,
+            "target": flow.target,
+            "hypothesis": flow.hypothesis,
+            "kind": flow.kind,
+            "replica": flow.replica,
+            "position": position,
+            "observable": step.cut.observable,
+            "region": step.cut.region.value,
+            "lower": step.cut.lower,
+            "upper": step.cut.upper,
+            "lower_error": step.lower_error,
+            "upper_error": step.upper_error,
+            "agreement": step.agreement,
+            "importance": step.importance,
+            "n_minus_1_loss": step.n_minus_1_loss,
+            "active": step.active,
+            "note": step.note,
+        }
+        for flow in flows
+        for position, step in enumerate(flow.steps)
+    ]
+    with written_file(path) as partial:
+        pq.write_table(pa.Table.from_pylist(rows, schema=_CUT_COLUMNS), partial, compression="zstd")
+
+
+def read_cut_flows(path: Path) -> tuple[CutFlow, ...]:
+    """Read flows from `cuts.parquet`, in the order in which they were written.
+
+    Raises:
+        InputError: if the file is missing, damaged, or lacks a column.
+    """
+    table = _read_table(path)
+    missing = [name for name in _CUT_COLUMNS.names if name not in table.column_names]
+    if missing:
+        msg = f"{path}: no column {missing[0]!r}; written by another version of cutflow, train again"
+        raise InputError(msg)
+    grouped: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in table.to_pylist():
+        key = tuple(row[name] for name in ("working_point", "target", "hypothesis", "kind", "replica"))
+        grouped.setdefault(key, []).append(row)
+    return tuple(
+        CutFlow(_steps(path, rows), working_point, target, hypothesis, kind, replica)
+        for (working_point, target, hypothesis, kind, replica), rows in grouped.items()
+    )
+
+
+def _steps(path: Path, rows: Sequence[dict[str, Any]]) -> tuple[LearnedCut, ...]:
+    ordered = sorted(rows, key=lambda row: int(row["position"]))
+    learned = ("active", "lower_error", "upper_error", "agreement", "importance", "n_minus_1_loss", "note")
+    try:
+        return tuple(
+            LearnedCut(
+                Cut(row["observable"], Region(row["region"]), row["lower"], row["upper"]),
+                **{name: row[name] for name in learned},
+            )
+            for row in ordered
+        )
+    except (ValueError, TypeError) as error:
+        msg = f"{path}: damaged ({error}); train again"
+        raise InputError(msg) from error
+
+
+def write_history(path: Path, columns: dict[str, Any]) -> None:
+    """Write `history.parquet` from columns of equal length (replica, epoch, loss terms)."""
+    with written_file(path) as partial:
+        pq.write_table(pa.table(columns), partial, compression="zstd")
+
+
+def _read_table(path: Path) -> pa.Table:
+    if not path.is_file():
+        msg = f"{path}: no such file; the run is incomplete, train again"
+        raise InputError(msg)
+    try:
+        return pq.read_table(path)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        msg = f"{path}: damaged ({str(error).splitlines()[0]}); train again"
+        raise InputError(msg) from error

@@ -1,0 +1,1 @@
+"""The heart: cuts, cut flows and the expression language. Needs numpy alone."""

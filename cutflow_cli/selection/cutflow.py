@@ -1,0 +1,203 @@
+"""An ordered list of cuts, what it was trained for, and how its cuts spread over replicas."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutflow_cli.errors import InputError, nearest
+from cutflow_cli.selection.cut import Cut, Region
+from cutflow_cli.selection.tree import And, Node
+
+Kind = Literal["replica", "consensus"]
+
+#: The consensus has no replica number; files hold this instead.
+CONSENSUS_REPLICA = -1
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedCut:
+    """One step of a flow: a cut and what training says about it.
+
+    Attributes:
+        cut: the cut as learned; `active` alone says whether it is applied.
+        active: whether the flow applies it.
+        lower_error: half the 16-84 % interval of the lower boundary over the agreeing replicas (None for one replica).
+        upper_error: the same for the upper boundary.
+        agreement: share of the replicas that chose this region (or this inactivity); None for one replica.
+        importance: the method's learned importance; they sum to one over the flow (None where a method has none).
+        n_minus_1_loss: balanced error of the flow on train without this cut, minus that with it (without minus the
+            flow as applied); positive means that the cut helps. None where it was not computed.
+        note: why the cut is inactive, or what a reader should know of it, in words.
+    """
+
+    cut: Cut
+    active: bool = True
+    lower_error: float | None = None
+    upper_error: float | None = None
+    agreement: float | None = None
+    importance: float | None = None
+    n_minus_1_loss: float | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CutFlow:
+    """Cuts in the order in which they are applied, and what they were trained for.
+
+    Attributes:
+        steps: the learned cuts, inactive ones included.
+        working_point: `default`, or for example `signal_efficiency=0.5`.
+        target: the number in the working point; None for `default`.
+        hypothesis: signal mass hypothesis that the flow was trained for; None where there is one selection for all.
+        kind: `replica` for one training, `consensus` for what the replicas agree on.
+        replica: number of the replica, -1 for the consensus.
+    """
+
+    steps: tuple[LearnedCut, ...]
+    working_point: str = "default"
+    target: float | None = None
+    hypothesis: float | None = None
+    kind: Kind = "replica"
+    replica: int = field(default=0)
+
+    @property
+    def cuts(self) -> tuple[Cut, ...]:
+        """The cuts that are applied, in order: active, and with a boundary."""
+        return tuple(step.cut for step in self.steps if step.active and step.cut.region is not Region.ALL)
+
+    @property
+    def observables(self) -> tuple[str, ...]:
+        """The observables of all steps, in order."""
+        return tuple(step.cut.observable for step in self.steps)
+
+    def step_masks(self, columns: Mapping[str, NDArray[Any]]) -> list[NDArray[np.bool_]]:
+        """Say for each applied cut which events it keeps, whatever the other cuts do.
+
+        Args:
+            columns: the observables, each of shape (events,).
+
+        Returns:
+            One mask of shape (events,) for each of `cuts`.
+
+        Raises:
+            InputError: if an observable is not among the columns.
+        """
+        for cut in self.cuts:
+            if cut.observable not in columns:
+                msg = f"the selection cuts on {cut.observable!r}, which the events lack: "
+                raise InputError(msg + nearest(cut.observable, columns))
+        return [cut.passes(columns[cut.observable]) for cut in self.cuts]
+
+    def mask(self, columns: Mapping[str, NDArray[Any]], events: int) -> NDArray[np.bool_]:
+        """Say for each event whether all cuts keep it.
+
+        Args:
+            columns: the observables, each of shape (events,).
+            events: the number of events, which a flow without cuts can't read off a column.
+        """
+        mask = np.ones(events, dtype=np.bool_)
+        for passed in self.step_masks(columns):
+            mask &= passed
+        return mask
+
+    def expression(self) -> Node | None:
+        """Return the whole flow as one expression tree, or None if it keeps everything."""
+        parts = [part for part in (cut.expression() for cut in self.cuts) if part is not None]
+        if not parts:
+            return None
+        return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+    def rounded(self, dtypes: Mapping[str, str]) -> CutFlow:
+        """Round each boundary to what its column can hold; do so before counting anything.
+
+        Args:
+            dtypes: the type of each observable's column.
+        """
+        steps = tuple(replace(step, cut=step.cut.rounded(dtypes[step.cut.observable])) for step in self.steps)
+        return replace(self, steps=steps)
+
+
+def consensus(flows: Sequence[CutFlow]) -> CutFlow:
+    """Combine replicas of one flow by majority, cut by cut.
+
+    For each observable the region (or inactivity) that most replicas chose is taken; a tie makes it inactive.
+    Boundaries are the median over the replicas that agree, errors half their 16-84 % interval. The result is a
+    selection of its own: apply it to events, never average the replicas' metrics instead. It treats cuts one by one,
+    so where replicas found different *combinations* of cuts it may be worse than any of them; `agreement` shows that.
+
+    Args:
+        flows: the replicas' flows, with the same observables in the same order and the same working point.
+
+    Returns:
+        The consensus, of kind `consensus` and replica -1.
+
+    Raises:
+        InputError: if there are no flows, or if they are not repeats of one flow.
+    """
+    if not flows:
+        msg = "no replicas to combine"
+        raise InputError(msg)
+    first = flows[0]
+    same = all(
+        (flow.observables, flow.working_point, flow.hypothesis)
+        == (first.observables, first.working_point, first.hypothesis)
+        for flow in flows
+    )
+    if not same:
+        msg = "these flows are not repeats of one training: observables or working points differ"
+        raise InputError(msg)
+    steps = tuple(_agree([flow.steps[position] for flow in flows]) for position in range(len(first.steps)))
+    return replace(first, steps=steps, kind="consensus", replica=CONSENSUS_REPLICA)
+
+
+def _agree(steps: Sequence[LearnedCut]) -> LearnedCut:
+    """Find the cut that most replicas of one step agree on."""
+
+    def choice(step: LearnedCut) -> Region:
+        return step.cut.region if step.active else Region.ALL
+
+    votes = Counter(choice(step) for step in steps).most_common()
+    tied = len(votes) > 1 and votes[0][1] == votes[1][1]
+    winner = Region.ALL if tied else votes[0][0]
+    agreeing = [step for step in steps if choice(step) is winner]
+    share = len(agreeing) / len(steps)
+    lower, lower_error = _median([step.cut.lower for step in agreeing] if winner.has_lower else [])
+    upper, upper_error = _median([step.cut.upper for step in agreeing] if winner.has_upper else [])
+    note = "replicas disagree, no region has a majority" if tied else _commonest_note(agreeing)
+    if lower is not None and upper is not None and lower > upper:
+        # The medians of two boundaries may cross though no replica's do; an empty window would keep nothing.
+        winner, lower, upper, note = Region.ALL, None, None, "the replicas' boundaries cross"
+    return LearnedCut(
+        cut=Cut(steps[0].cut.observable, winner, lower, upper),
+        active=winner is not Region.ALL,
+        lower_error=lower_error if winner.has_lower and len(agreeing) > 1 else None,
+        upper_error=upper_error if winner.has_upper and len(agreeing) > 1 else None,
+        agreement=share if len(steps) > 1 else None,
+        importance=_mean([step.importance for step in steps]),
+        n_minus_1_loss=None,
+        note=note,
+    )
+
+
+def _commonest_note(steps: Sequence[LearnedCut]) -> str | None:
+    notes = Counter(step.note for step in steps)
+    return notes.most_common(1)[0][0] if notes else None
+
+
+def _median(values: Sequence[float | None]) -> tuple[float | None, float | None]:
+    numbers = [value for value in values if value is not None]
+    if not numbers:
+        return None, None
+    low, middle, high = np.quantile(numbers, [0.16, 0.5, 0.84])
+    return float(middle), float(high - low) / 2
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    numbers = [value for value in values if value is not None]
+    return float(np.mean(numbers)) if numbers else None
