@@ -18,7 +18,7 @@ _PUBLIC = {
     "open_events": "cutflow_cli.events.table",
 }
 
-__all__ = ["Cut", "CutFlow", "LearnedCut", "Region", "__version__", "open_events"]  # noqa: F822  (resolved below)
+__all__ = ["Cut", "CutFlow", "LearnedCut", "Region", "__version__", "open_events"]
 
 
 def __getattr__(name: str) -> object:
