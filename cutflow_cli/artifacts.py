@@ -14,13 +14,18 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from enum import Enum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
+
+import numpy as np
 
 from cutflow_cli.errors import InputError, UsageError
 
 PARTIAL_SUFFIX = ".partial"
+#: In unfinished work: the digest of the inputs and settings that it was started with.
+STARTED = "started.json"
 #: A directory made by an older or newer program with another layout says so through this number.
 RUN_SCHEMA_VERSION = 1
 
@@ -34,13 +39,36 @@ class Action(Enum):
 
 
 def partial_path(out: Path) -> Path:
-    """Return where work goes before it is renamed to `out`."""
+    """Return where work goes before it is renamed to `out`.
+
+    Raises:
+        UsageError: if `out` is a place (`.`, `..`, `/`) rather than a name to be made.
+    """
+    if out.name in ("", ".."):
+        msg = f"{out}: is a directory that is there already; name an output to be made in it"
+        raise UsageError(msg)
     return out.with_name(out.name + PARTIAL_SUFFIX)
 
 
-def digest(value: Any) -> str:  # noqa: ANN401  (anything JSON can hold)
+def as_json(value: Any) -> Any:  # noqa: ANN401  (what `json` can't encode by itself)
+    """Encode what settings and results hold beside plain JSON: numpy numbers as numbers, paths and times as text.
+
+    Raises:
+        TypeError: for anything else, whose text may change from run to run (an address, the order of a set).
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, PurePath | date):
+        return str(value)
+    msg = f"{type(value).__name__} has no JSON form"
+    raise TypeError(msg)
+
+
+def digest(value: Any) -> str:  # noqa: ANN401  (anything `as_json` knows)
     """Digest of a JSON-like value, the same on every machine."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=as_json)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -90,7 +118,8 @@ def decide(out: Path, wanted: str, existing: str | None, *, force: bool) -> Acti
         return Action.START
     if existing == wanted:
         return Action.DONE
-    msg = f"{out}: exists and was made from other inputs or settings; choose another --out, or --force to replace it"
+    what = "exists" if existing is None else "exists and was made from other inputs or settings"
+    msg = f"{out}: {what}; choose another --out, or --force to replace it"
     raise UsageError(msg)
 
 
@@ -102,7 +131,7 @@ def require_parent(out: Path) -> None:
     """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
         msg = f"{out.parent}: can't make this directory ({error.strerror})"
         raise UsageError(msg) from error
 
@@ -112,10 +141,13 @@ def written_file(out: Path) -> Iterator[Path]:
     """Give a path to write to, and rename it to `out` if all went well; remove it otherwise.
 
     Raises:
-        UsageError: if the directory is not there and can't be made.
+        UsageError: if the directory is not there and can't be made, or if `out` is a directory.
     """
-    require_parent(out)
     partial = partial_path(out)
+    if out.is_dir():
+        msg = f"{out}: is a directory, a file was expected"
+        raise UsageError(msg)
+    require_parent(out)
     try:
         yield partial
         partial.replace(out)
@@ -132,7 +164,7 @@ def write_text(out: Path, text: str) -> None:
 
 def write_json(out: Path, value: Any) -> None:  # noqa: ANN401
     """Write a JSON file atomically, readable by people."""
-    write_text(out, json.dumps(value, indent=2, allow_nan=False, default=str) + "\n")
+    write_text(out, json.dumps(value, indent=2, allow_nan=False, default=as_json) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -171,9 +203,17 @@ class WorkDirectory:
 
     def finish(self) -> None:
         """Put the finished directory in its place."""
-        if self.out.exists():
-            shutil.rmtree(self.out)
+        (self.path / STARTED).unlink(missing_ok=True)
+        _remove(self.out)
         self.path.replace(self.out)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a directory with all that it holds."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def open_work_directory(out: Path, manifest_name: str, wanted: str, *, force: bool, fresh: bool) -> WorkDirectory:
@@ -190,23 +230,26 @@ def open_work_directory(out: Path, manifest_name: str, wanted: str, *, force: bo
         A work directory whose action is DONE (nothing to do), CONTINUE or START.
 
     Raises:
-        UsageError: if something else is at `out`, or if the directory can't be made.
+        UsageError: if something else is at `out`, or if the directory can't be made. A directory that holds files
+            but no manifest is none of ours, and is not replaced even with `force`.
     """
-    finished = out / manifest_name
-    existing = read_json(finished).get("digest") if finished.is_file() else None
-    action = decide(out, wanted, existing, force=force)
     partial = partial_path(out)
+    finished = out / manifest_name
+    if force and out.is_dir() and not finished.is_file() and any(out.iterdir()):
+        msg = f"{out}: holds files but no {manifest_name}, so --force does not replace it; choose another --out"
+        raise UsageError(msg)
+    existing = read_json(finished).get("digest") if finished.is_file() and not force else None
+    action = decide(out, wanted, existing, force=force)
     if action is Action.DONE:
         return WorkDirectory(out, partial, action)
-    started = partial / "started.json"
+    started = partial / STARTED
     if not fresh and started.is_file() and read_json(started).get("digest") == wanted:
         return WorkDirectory(out, partial, Action.CONTINUE)
-    if partial.exists():
-        shutil.rmtree(partial)
+    _remove(partial)
     require_parent(out)
     try:
         partial.mkdir()
-    except OSError as error:
+    except PermissionError as error:
         msg = f"{partial}: can't make this directory ({error.strerror})"
         raise UsageError(msg) from error
     write_json(started, {"digest": wanted})

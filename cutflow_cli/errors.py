@@ -60,9 +60,9 @@ def nearest(name: str, known: Iterable[str], limit: int = 3) -> str:
     names = list(known)
     if not names:
         return "there are none"
-    lowered = {candidate.lower(): candidate for candidate in names}
-    close = difflib.get_close_matches(name.lower(), lowered, n=limit, cutoff=0.5)
+    close = difflib.get_close_matches(name.lower(), dict.fromkeys(map(str.lower, names)), n=limit, cutoff=0.5)
     if close:
-        return f"did you mean {', '.join(lowered[candidate] for candidate in close)}?"
+        near = [candidate for lowered in close for candidate in names if candidate.lower() == lowered]
+        return f"did you mean {', '.join(near[:limit])}?"
     shown = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
     return f"there are: {shown}"

@@ -212,7 +212,6 @@ def read_cut_flows(path: Path) -> tuple[CutFlow, ...]:
 
 
 def _steps(path: Path, rows: Sequence[dict[str, Any]]) -> tuple[LearnedCut, ...]:
-    ordered = sorted(rows, key=lambda row: int(row["position"]))
     learned = ("active", "lower_error", "upper_error", "agreement", "importance", "n_minus_1_loss", "note")
     try:
         return tuple(
@@ -220,9 +219,9 @@ def _steps(path: Path, rows: Sequence[dict[str, Any]]) -> tuple[LearnedCut, ...]
                 Cut(row["observable"], Region(row["region"]), row["lower"], row["upper"]),
                 **{name: row[name] for name in learned},
             )
-            for row in ordered
+            for row in sorted(rows, key=lambda row: int(row["position"]))
         )
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, InputError) as error:
         msg = f"{path}: damaged ({error}); train again"
         raise InputError(msg) from error
 
@@ -239,6 +238,8 @@ def _read_table(path: Path) -> pa.Table:
         raise InputError(msg)
     try:
         return pq.read_table(path)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's fault, not the file's
         msg = f"{path}: damaged ({str(error).splitlines()[0]}); train again"
         raise InputError(msg) from error

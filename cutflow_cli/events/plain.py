@@ -32,8 +32,10 @@ from cutflow_cli.events.schema import (
 )
 from cutflow_cli.events.splits import SplitFractions, hashed_splits
 
-#: Names that are never taken for features unless the user names them.
-_BOOKKEEPING = re.compile(r"^(label|weight|process|split|hypothesis|category|event|run|lumi.*|gen.*)$", re.IGNORECASE)
+#: Names that are never taken for features unless the user names them; the last is pandas' index.
+_BOOKKEEPING = re.compile(
+    r"^(label|weight|process|split|hypothesis|category|event|run|lumi.*|gen.*|__.*__)$", re.IGNORECASE
+)
 #: What some ntuples write for "background has no mass point".
 NO_HYPOTHESIS = -999.0
 
@@ -42,7 +44,7 @@ def open_parquet(path: Path) -> pq.ParquetFile:
     """Open a Parquet file.
 
     Raises:
-        InputError: if it is missing, no Parquet file, or truncated.
+        InputError: if it is missing, no Parquet file, truncated, or has one of our columns twice.
     """
     if not path.exists():
         siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
@@ -53,13 +55,21 @@ def open_parquet(path: Path) -> pq.ParquetFile:
         msg = f"{path}: is a directory; an events file is one Parquet file"
         raise InputError(msg)
     try:
-        return pq.ParquetFile(path)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        parquet = pq.ParquetFile(path)
+        names = parquet.schema_arrow.names
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's fault, not the file's
         with path.open("rb") as stream:
             magic = stream.read(4)
         why = {b"PAR1": "a truncated or damaged Parquet file, make it again", b"root": "a ROOT file, ingest it first"}
         msg = f"{path}: not readable as Parquet: {why.get(magic, 'another kind of file; `cutflow ingest` reads CSV')}"
         raise InputError(msg) from error
+    for name in RESERVED:
+        if names.count(name) > 1:
+            msg = f"{path}: has {names.count(name)} columns {name!r}, so which one is meant is not known"
+            raise InputError(msg)
+    return parquet
 
 
 def numpy_dtype(arrow_type: pa.DataType) -> str:
@@ -88,6 +98,9 @@ def choose_features(
             raise InputError(msg)
         if name not in schema.names:
             msg = f"{path}: no column {name!r}; {nearest(name, schema.names)}"
+            raise InputError(msg)
+        if schema.names.count(name) > 1:
+            msg = f"{path}: has {schema.names.count(name)} columns {name!r}, so which one is meant is not known"
             raise InputError(msg)
         if not _is_numeric(schema.field(name).type):
             msg = f"{path}: column {name!r} holds {schema.field(name).type}, a feature must be numeric"
@@ -168,10 +181,11 @@ class Layout:
                         cell = sums.setdefault((str(name), int(label)), np.zeros((len(SPLITS), 3)))
                         cell[split] += len(w), w.sum(), (w**2).sum()
             if HYPOTHESIS in self.present:
-                flagged += int(pc.sum(pc.equal(batch.column(HYPOTHESIS), NO_HYPOTHESIS)).as_py() or 0)
+                raw = self._floats(batch, HYPOTHESIS, "float64")
+                flagged += int(np.count_nonzero((raw == NO_HYPOTHESIS) & (bare.label == 0)))
             first_row += batch.num_rows
         if flagged:
-            notes.append(f"{self.path}: {flagged} values of -999 in 'hypothesis' are read as missing")
+            notes.append(f"{self.path}: {flagged} background events have the hypothesis -999, read as missing")
         if not sums:
             msg = f"{self.path}: holds no events"
             raise InputError(msg)
@@ -193,7 +207,11 @@ class Layout:
 
     def _process_names(self, batch: pa.RecordBatch) -> NDArray[Any]:
         if PROCESS in self.present:
-            return np.asarray(batch.column(PROCESS).cast(pa.string()).to_numpy(zero_copy_only=False), dtype=object)
+            column = self._texts(batch, PROCESS)
+            if column.null_count:
+                msg = f"{self.path}: column 'process' holds {column.null_count} missing values; name a process for each"
+                raise InputError(msg)
+            return np.asarray(column.to_numpy(zero_copy_only=False), dtype=object)
         labels = self._label(batch)
         return np.array(ROLES, dtype=object)[labels]
 
@@ -246,6 +264,9 @@ class Layout:
 
     def _label(self, batch: pa.RecordBatch) -> NDArray[np.int8]:
         column = batch.column(LABEL)
+        if not _is_numeric(column.type):
+            msg = f"{self.path}: column 'label' holds {column.type}; it must be 1 (signal) or 0 (background)"
+            raise InputError(msg)
         values = np.asarray(column.to_numpy(zero_copy_only=False))
         if column.null_count or not np.isin(values, (0, 1)).all():
             bad = "a missing value" if column.null_count else repr(values[~np.isin(values, (0, 1))][0].item())
@@ -263,20 +284,25 @@ class Layout:
 
     def _floats(self, batch: pa.RecordBatch, name: str, dtype: str) -> NDArray[Any]:
         """Read a numeric column; missing values become NaN."""
-        column = batch.column(batch.schema.get_field_index(name))
-        try:
-            wide = column.cast(pa.type_for_alias(dtype), safe=False)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        column = batch.column(name)
+        if not _is_numeric(column.type):
             msg = f"{self.path}: column {name!r} holds {column.type}, numbers were expected"
-            raise InputError(msg) from error
+            raise InputError(msg)
+        wide = column.cast(pa.type_for_alias(dtype), safe=False)
         return np.asarray(wide.to_numpy(zero_copy_only=False), dtype=dtype)
+
+    def _texts(self, batch: pa.RecordBatch, name: str) -> pa.Array:
+        """Read a column of names, whatever it is stored as (text, dictionary, codes)."""
+        try:
+            return batch.column(name).cast(pa.string())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            msg = f"{self.path}: column {name!r} holds {batch.column(name).type}, names were expected"
+            raise InputError(msg) from error
 
     def _codes(self, batch: pa.RecordBatch, name: str, known: list[str]) -> NDArray[Any]:
         """Turn a column of names into positions in the list of known names."""
-        column = batch.column(batch.schema.get_field_index(name))
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        codes = pc.index_in(column, value_set=pa.array(known, type=column.type))
+        column = self._texts(batch, name)
+        codes = pc.index_in(column, value_set=pa.array(known, type=pa.string()))
         if codes.null_count:
             missing = column.filter(pc.is_null(codes))[0].as_py()
             msg = f"{self.path}: column {name!r} holds {missing!r}; {nearest(str(missing), known)}"

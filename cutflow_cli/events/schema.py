@@ -152,6 +152,11 @@ class EventsMetadata:
                 msg = f"{where}: events schema version {version}, this cutflow reads {SCHEMA_VERSION}; write it anew"
                 raise InputError(msg)
             raw["features"] = tuple(FeatureInfo(**item) for item in raw["features"])
+            unknown = [feature.dtype for feature in raw["features"] if feature.dtype not in ("float32", "float64")]
+            unknown += [item["role"] for item in raw["processes"] if item["role"] not in ROLES]
+            if unknown:
+                msg = f"{unknown[0]!r} is not known"
+                raise ValueError(msg)
             raw["processes"] = tuple(
                 ProcessInfo(**{**item, "splits": {k: WeightSums(**v) for k, v in item["splits"].items()}})
                 for item in raw["processes"]

@@ -25,7 +25,7 @@ class SplitFractions:
 
     def __post_init__(self) -> None:
         values = self.as_tuple()
-        if min(values) < 0 or abs(sum(values) - 1) > 1e-9 or self.train == 0 or self.test == 0:
+        if not (min(values) >= 0 and abs(sum(values) - 1) <= 1e-9 and self.train > 0 and self.test > 0):
             shown = "/".join(f"{value:g}" for value in values)
             msg = f"split fractions {shown}: train, validation and test must sum to 1, train and test above 0"
             raise UsageError(msg)
@@ -70,7 +70,7 @@ def hashed_splits(first_row: int, rows: int, fractions: SplitFractions, seed: in
     """
     numbers = np.arange(first_row, first_row + rows, dtype=np.uint64)
     with np.errstate(over="ignore"):
-        key = _mix(np.array([seed], dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15))
+        key = _mix(np.array([seed % 2**64], dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15))
         uniform = _mix(numbers * np.uint64(0x9E3779B97F4A7C15) + key).astype(np.float64) / 2.0**64
     edges = np.cumsum(fractions.as_tuple())[:-1]
     return np.searchsorted(edges, uniform, side="right").astype(np.int8)

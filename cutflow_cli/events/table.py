@@ -24,6 +24,7 @@ from cutflow_cli.events.schema import (
     LABEL,
     METADATA_KEY,
     PROCESS,
+    RESERVED,
     ROW_GROUP_EVENTS,
     SPLIT,
     SPLITS,
@@ -44,16 +45,21 @@ class EventsWriter:
         out: the file to write.
         metadata: the description, without the processes' `splits`, which the writer fills.
         hypothesis: whether batches carry a hypothesis column.
+
+    Raises:
+        InputError: if two columns have the same name, or one that is reserved.
     """
 
     def __init__(self, out: Path, metadata: EventsMetadata, *, hypothesis: bool = False) -> None:
         self._out = out
         self.metadata = metadata
         self._names = [process.name for process in metadata.processes]
-        fields = [pa.field(feature.name, pa.type_for_alias(feature.dtype)) for feature in metadata.features]
-        self._spectator_types: dict[str, Any] = {}
-        self._columns = [feature.name for feature in metadata.features]
-        self._fields = fields
+        columns = [*(feature.name for feature in metadata.features), *metadata.spectators]
+        for name in columns:
+            if columns.count(name) > 1 or name in RESERVED:
+                why = "is named twice" if columns.count(name) > 1 else "has a meaning of its own in an events file"
+                msg = f"{out}: column {name!r} {why}; give it another name"
+                raise InputError(msg)
         self._hypothesis = hypothesis
         self._sums = np.zeros((len(self._names), len(SPLITS), 3))
         self._pending: list[pa.Table] = []
@@ -72,7 +78,14 @@ class EventsWriter:
 
         Args:
             batch: all features and spectators of the metadata, in any order.
+
+        Raises:
+            InputError: if a weight is not finite, for then no yield is.
         """
+        bad = int(np.count_nonzero(~np.isfinite(batch.weight)))
+        if bad:
+            msg = f"{self._out}: {bad} events have a weight that is not finite; remove or mend those events"
+            raise InputError(msg)
         table = self._table(batch)
         key = batch.process.astype(np.int64) * len(SPLITS) + batch.split
         cells = len(self._names) * len(SPLITS)
@@ -112,13 +125,14 @@ class EventsWriter:
     ) -> None:
         assert self._manager is not None
         try:
-            if kind is None:
-                self._finish()
-        except BaseException as failure:
-            self._close()
+            try:
+                if kind is None:
+                    self._finish()
+            finally:
+                self._close()
+        except BaseException as failure:  # a full disk may be met as late as in the footer
             self._manager.__exit__(type(failure), failure, failure.__traceback__)
             raise
-        self._close()
         self._manager.__exit__(kind, error, trace)
 
     def _finish(self) -> None:
@@ -144,9 +158,9 @@ class EventsWriter:
         self._writer = None
 
     def _close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
 
 
 class EventsFile:
@@ -209,12 +223,18 @@ class EventsFile:
 
         Args:
             split: which split; None for all events.
+
+        Raises:
+            InputError: if the file holds no events at all, or can't be read.
         """
         kept = [_select(batch, split) for batch in self.batches()]
+        if not kept:
+            msg = f"{self.path}: holds no events"
+            raise InputError(msg)
         columns = {name: np.concatenate([batch.columns[name] for batch in kept]) for name in self.features}
         wide = any(dtype != "float32" for dtype in self.dtypes.values())
         hypothesis = None
-        if kept and kept[0].hypothesis is not None:
+        if kept[0].hypothesis is not None:
             hypothesis = np.concatenate([batch.hypothesis for batch in kept if batch.hypothesis is not None])
         return EventSample(
             features=self.features,

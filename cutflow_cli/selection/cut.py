@@ -62,6 +62,8 @@ class Cut:
                 need = "needs" if wanted else "has no"
                 msg = f"cut on {self.observable}: region {self.region} {need} {side} boundary, got {value}"
                 raise InputError(msg)
+            if value is not None:
+                object.__setattr__(self, side, float(value))  # a numpy number would print its type
 
     def passes(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Say for each value whether it is kept.
@@ -78,8 +80,9 @@ class Cut:
         if self.region is Region.ALL:
             return np.ones(len(values), dtype=np.bool_)
         kind = values.dtype.type if values.dtype.kind == "f" else np.float64
-        lower = None if self.lower is None else kind(self.lower)
-        upper = None if self.upper is None else kind(self.upper)
+        with np.errstate(over="ignore"):  # beyond the type's range means beyond every value of the column
+            lower = None if self.lower is None else kind(self.lower)
+            upper = None if self.upper is None else kind(self.upper)
         mask: NDArray[np.bool_]
         match self.region:
             case Region.BELOW:

@@ -118,7 +118,14 @@ class CutFlow:
 
         Args:
             dtypes: the type of each observable's column.
+
+        Raises:
+            InputError: if an observable has no type.
         """
+        for name in self.observables:
+            if name not in dtypes:
+                msg = f"the selection cuts on {name!r}, whose type is not known; {nearest(name, dtypes)}"
+                raise InputError(msg)
         steps = tuple(replace(step, cut=step.cut.rounded(dtypes[step.cut.observable])) for step in self.steps)
         return replace(self, steps=steps)
 
@@ -194,8 +201,11 @@ def _median(values: Sequence[float | None]) -> tuple[float | None, float | None]
     numbers = [value for value in values if value is not None]
     if not numbers:
         return None, None
-    low, middle, high = np.quantile(numbers, [0.16, 0.5, 0.84])
-    return float(middle), float(high - low) / 2
+    middle = float(np.median(numbers))
+    if not np.isfinite(numbers).all():  # a boundary at infinity is a choice, not a measurement with a spread
+        return middle, None
+    low, high = np.quantile(numbers, [0.16, 0.84])
+    return middle, float(high - low) / 2
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
