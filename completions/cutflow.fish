@@ -1,0 +1,1 @@
+complete --command cutflow --no-files --arguments "(env _CUTFLOW_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) cutflow)" --condition "env _CUTFLOW_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) cutflow"
