@@ -166,7 +166,7 @@ def test_decide(tmp_path):
     out.write_text("")
     assert decide(out, "a", "a", force=False) is Action.DONE
     assert decide(out, "a", "b", force=True) is Action.START
-    with pytest.raises(UsageError, match="other inputs or settings.*--force"):
+    with pytest.raises(UsageError, match=r"other inputs or settings.*--force"):
         decide(out, "a", "b", force=False)
     with pytest.raises(UsageError, match="exists; choose another --out"):
         decide(out, "a", None, force=False)
@@ -230,7 +230,7 @@ def test_force_never_removes_a_directory_that_is_not_ours(tmp_path):
     thesis = tmp_path / "thesis"
     thesis.mkdir()
     (thesis / "chapter1.tex").write_text("years of work")
-    with pytest.raises(UsageError, match="holds files but no run.json"):
+    with pytest.raises(UsageError, match=r"holds files but no run\.json"):
         open_work(thesis, force=True)
     assert (thesis / "chapter1.tex").exists()
 

@@ -178,7 +178,7 @@ def _agree(steps: Sequence[LearnedCut]) -> LearnedCut:
     upper, upper_error = _median([step.cut.upper for step in agreeing] if winner.has_upper else [])
     note = "replicas disagree, no region has a majority" if tied else _commonest_note(agreeing)
     if lower is not None and upper is not None and lower > upper:
-        # The medians of two boundaries may cross though no replica's do; an empty window would keep nothing.
+        # Medians cross only where a replica's own boundaries do; an empty window would keep nothing.
         winner, lower, upper, note = Region.ALL, None, None, "the replicas' boundaries cross"
     return LearnedCut(
         cut=Cut(steps[0].cut.observable, winner, lower, upper),
