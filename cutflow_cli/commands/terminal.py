@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import typer
 
-#: Width of tables where no terminal says how wide it is: nothing is cut off in a log.
-LOG_WIDTH = 160
+#: Width up to which tables grow: nothing is cut off, in a log or on a narrow terminal.
+_NO_LIMIT = 10_000
 #: Seconds between plain progress lines off a terminal.
 LOG_INTERVAL = 30.0
 
@@ -56,8 +56,8 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, s
         drawn.add_column(name, justify="left" if position == 0 else "right", no_wrap=True)
     for row in rows:
         drawn.add_row(*row)
-    width = None if stream.isatty() else LOG_WIDTH
-    Console(file=stream, width=width, highlight=False, markup=False).print(drawn)
+    console = Console(file=stream, width=_NO_LIMIT, highlight=False, markup=False)
+    console.print(drawn)  # as wide as its cells: a narrow terminal wraps lines, but no digit is lost
 
 
 class Progress(Protocol):

@@ -1,0 +1,95 @@
+"""Train against test: does a selection do on fresh events what it did on those it was learned from?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from cutflow_cli.evaluation.tables import MetricRow
+from cutflow_cli.events.schema import Split
+from cutflow_cli.metrics.estimate import Estimate
+from cutflow_cli.metrics.summary import METRICS
+
+#: A difference of more standard deviations than this is called one.
+TOLERANCE = 3.0
+#: What is compared; the other metrics follow from these.
+COMPARED = ("signal_efficiency", "background_efficiency", "accuracy", "s_over_sqrt_b", "asimov")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One metric of one consensus on the splits side by side.
+
+    Attributes:
+        run: name of the run.
+        working_point: of the flow.
+        hypothesis: mass point of the signal counted; None for all signal.
+        metric: a key of `METRICS`.
+        by_split: the numbers, by split.
+        pull: (quoted − train) / √(σ_quoted² + σ_train²); None where undefined. The splits are independent samples.
+        differs: whether the pull is beyond `TOLERANCE`.
+    """
+
+    run: str
+    working_point: str
+    hypothesis: float | None
+    metric: str
+    by_split: dict[Split, Estimate]
+    pull: float | None
+    differs: bool
+
+
+def compare_splits(metrics: Iterable[MetricRow], quoted: Split) -> tuple[Comparison, ...]:
+    """Put train beside the quoted split, for the consensus of every run.
+
+    Args:
+        metrics: rows of all splits.
+        quoted: the split that numbers are quoted on; nothing is compared if it is train itself.
+    """
+    if quoted == "train":
+        return ()
+    grouped: dict[tuple[str, str, float | None, str], dict[Split, Estimate]] = {}
+    for row in metrics:
+        if row.kind == "consensus" and row.metric in COMPARED:
+            key = (row.run, row.working_point, row.hypothesis, row.metric)
+            grouped.setdefault(key, {})[row.split] = Estimate(row.value, row.stat_error, row.reason)
+    found = []
+    for (run, working_point, hypothesis, metric), by_split in grouped.items():
+        pull, differs = _pull(by_split.get("train"), by_split.get(quoted))
+        found.append(Comparison(run, working_point, hypothesis, metric, by_split, pull, differs))
+    return tuple(found)
+
+
+def _pull(train: Estimate | None, quoted: Estimate | None) -> tuple[float | None, bool]:
+    if train is None or quoted is None or train.value is None or quoted.value is None:
+        return None, False
+    difference = quoted.value - train.value
+    combined = math.hypot(train.error or 0.0, quoted.error or 0.0)
+    if combined == 0:
+        return (0.0, False) if difference == 0 else (None, True)
+    return difference / combined, abs(difference) > TOLERANCE * combined
+
+
+def overtraining_warnings(comparisons: Sequence[Comparison], quoted: Split) -> tuple[str, ...]:
+    """Say which selections do not hold on fresh events, one sentence for each."""
+    differing: dict[tuple[str, str, float | None], list[Comparison]] = {}
+    for comparison in comparisons:
+        if comparison.differs:
+            key = (comparison.run, comparison.working_point, comparison.hypothesis)
+            differing.setdefault(key, []).append(comparison)
+    return tuple(
+        f"{label(*key)}: train and {quoted} differ by more than {TOLERANCE:g} standard deviations in "
+        + ", ".join(f"{METRICS[one.metric]} ({_shown(one.pull)})" for one in members)
+        for key, members in differing.items()
+    )
+
+
+def _shown(pull: float | None) -> str:
+    return "without spread" if pull is None else f"{pull:+.1f} σ"
+
+
+def label(run: str, working_point: str, hypothesis: float | None) -> str:
+    """Name a selection for people: the run, and what tells it from the run's others."""
+    text = run if working_point == "default" else f"{run} {working_point}"
+    return text if hypothesis is None else f"{text} m={hypothesis:g}"

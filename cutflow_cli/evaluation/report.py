@@ -1,0 +1,201 @@
+"""The report directory: `report.json`, `metrics.parquet`, `cutflow.parquet` and `roc.parquet`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cutflow_cli.artifacts import RUN_SCHEMA_VERSION, read_json, write_json, written_file
+from cutflow_cli.errors import InputError
+from cutflow_cli.evaluation.comparison import Comparison, compare_splits
+from cutflow_cli.evaluation.tables import CutFlowRow, MetricRow, RocRow
+from cutflow_cli.events.schema import Role, Split
+
+MANIFEST = "report.json"
+METRICS_FILE, CUT_FLOW_FILE, ROC_FILE = "metrics.parquet", "cutflow.parquet", "roc.parquet"
+FIGURES = "figures"
+
+_WHICH = [("kind", pa.string()), ("replica", pa.int32()), ("split", pa.string()), ("hypothesis", pa.float64())]
+_METRIC_COLUMNS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("run", "method", "working_point")),
+        *((name, pa.float64()) for name in ("target", "hypothesis")),
+        *_WHICH[:3],
+        ("metric", pa.string()),
+        *((name, pa.float64()) for name in ("value", "stat_error", "replica_spread")),
+        ("reason", pa.string()),
+    ]
+)
+_CUT_FLOW_COLUMNS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("run", "working_point")),
+        *_WHICH,
+        ("position", pa.int32()),
+        ("cut", pa.string()),
+        ("process", pa.string()),
+        ("n_raw", pa.int64()),
+        *((name, pa.float64()) for name in ("n_eff", "yield", "yield_error")),
+        *((name, pa.float64()) for name in ("efficiency_step", "efficiency_step_error")),
+        *((name, pa.float64()) for name in ("efficiency_cumulative", "efficiency_cumulative_error")),
+    ]
+)
+_ROC_COLUMNS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("run", "working_point")),
+        *_WHICH,
+        *((name, pa.float64()) for name in ("signal_efficiency", "signal_efficiency_error")),
+        *((name, pa.float64()) for name in ("background_efficiency", "background_efficiency_error")),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportManifest:
+    """What a report was made from: `report.json`.
+
+    Attributes:
+        digest: digest of inputs and settings.
+        split: the split that numbers are quoted on.
+        background_uncertainty: of the Asimov significance, as a fraction of B.
+        runs: name, path, method and digest of each run.
+        data: path, digest and number of events of the events file.
+        processes: name and role of each process.
+        luminosity: in fb⁻¹; None where weights came as yields.
+        preselection: what the events had passed before.
+        notes: what a reader should know of how the events were understood, a sentence each.
+        warnings: what a reader should worry about, a sentence each.
+        figures: files below `figures/`.
+        versions: of the program and the libraries that the numbers depend on.
+        command: the command line.
+        schema_version: of this directory.
+    """
+
+    digest: str
+    split: Split
+    background_uncertainty: float
+    runs: tuple[dict[str, Any], ...]
+    data: dict[str, Any]
+    processes: tuple[tuple[str, Role], ...]
+    luminosity: float | None = None
+    preselection: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    command: str | None = None
+    schema_version: int = RUN_SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A finished report.
+
+    Attributes:
+        path: its directory.
+        manifest: what it was made from.
+        metrics: every metric of every flow on every split.
+        cut_flow: every process after every cut of every flow, on every split.
+        roc: where each flow lies in the ROC plane.
+        fresh: whether this call made it, rather than found it finished.
+    """
+
+    path: Path
+    manifest: ReportManifest
+    metrics: tuple[MetricRow, ...]
+    cut_flow: tuple[CutFlowRow, ...]
+    roc: tuple[RocRow, ...]
+    fresh: bool = True
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Train beside the quoted split."""
+        return compare_splits(self.metrics, self.manifest.split)
+
+    @property
+    def headline(self) -> tuple[MetricRow, ...]:
+        """The numbers that are quoted: the consensus on the quoted split.
+
+        Of a flow trained for all mass points, those of all signal together.
+        """
+        quoted = [row for row in self.metrics if row.kind == "consensus" and row.split == self.manifest.split]
+        for_all = {(row.run, row.working_point) for row in quoted if row.hypothesis is None}
+        return tuple(row for row in quoted if row.hypothesis is None or (row.run, row.working_point) not in for_all)
+
+    @property
+    def empty_selections(self) -> tuple[MetricRow, ...]:
+        """The consensus selections that keep no signal event of the quoted split."""
+        return tuple(row for row in self.headline if row.metric == "tp" and row.value == 0)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as JSON-like values; rows have the columns of the Parquet files."""
+        return {
+            "path": str(self.path),
+            **asdict(self.manifest),
+            "metrics": [_record(row) for row in self.metrics],
+            "cutflow": [_record(row) for row in self.cut_flow],
+            "roc": [_record(row) for row in self.roc],
+            "comparisons": [asdict(comparison) for comparison in self.comparisons],
+        }
+
+
+def _record(row: MetricRow | CutFlowRow | RocRow) -> dict[str, Any]:
+    """Turn a row into a record with the columns' names (`yield` is no name in Python)."""
+    return {name.rstrip("_"): value for name, value in asdict(row).items()}
+
+
+def write_report(report: Report, directory: Path) -> None:
+    """Write tables and manifest into a directory, the manifest last."""
+    tables: tuple[tuple[str, pa.Schema, Sequence[MetricRow | CutFlowRow | RocRow]], ...] = (
+        (METRICS_FILE, _METRIC_COLUMNS, report.metrics),
+        (CUT_FLOW_FILE, _CUT_FLOW_COLUMNS, report.cut_flow),
+        (ROC_FILE, _ROC_COLUMNS, report.roc),
+    )
+    for name, schema, rows in tables:
+        with written_file(directory / name) as partial:
+            table = pa.Table.from_pylist([_record(row) for row in rows], schema=schema)
+            pq.write_table(table, partial, compression="zstd")
+    write_json(directory / MANIFEST, asdict(report.manifest))
+
+
+def read_report(directory: Path) -> Report:
+    """Read a finished report.
+
+    Raises:
+        InputError: if a file is missing or damaged.
+    """
+    path = directory / MANIFEST
+    raw = read_json(path)
+    if raw.get("schema_version") != RUN_SCHEMA_VERSION:
+        msg = f"{path}: schema version {raw.get('schema_version')}, this cutflow reads {RUN_SCHEMA_VERSION}"
+        raise InputError(msg)
+    try:
+        for name in ("runs", "preselection", "notes", "warnings", "figures"):
+            raw[name] = tuple(raw[name])
+        raw["processes"] = tuple((name, role) for name, role in raw["processes"])
+        return Report(
+            path=directory,
+            manifest=ReportManifest(**raw),
+            metrics=tuple(MetricRow(**row) for row in _read(directory / METRICS_FILE)),
+            cut_flow=tuple(
+                CutFlowRow(**{f"{name}_" if name == "yield" else name: value for name, value in row.items()})
+                for row in _read(directory / CUT_FLOW_FILE)
+            ),
+            roc=tuple(RocRow(**row) for row in _read(directory / ROC_FILE)),
+            fresh=False,
+        )
+    except (TypeError, ValueError, KeyError, pa.ArrowInvalid) as error:
+        msg = f"{directory}: damaged report ({str(error).splitlines()[0]}); evaluate again with --force"
+        raise InputError(msg) from error
+
+
+def _read(path: Path) -> Iterable[dict[str, Any]]:
+    if not path.is_file():
+        msg = f"{path}: no such file; the report is incomplete, evaluate again with --force"
+        raise InputError(msg)
+    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    return rows
