@@ -116,7 +116,7 @@ class EventsWriter:
         table = pa.concat_tables(self._pending).combine_chunks()
         head, rest = table.slice(0, rows), table.slice(rows)
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd")
+            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd", write_page_checksum=True)
         self._writer.write_table(head, row_group_size=max(rows, 1))
         self._pending, self._pending_rows = [rest], len(rest)
 
@@ -189,6 +189,11 @@ class EventsFile:
         self.rows: int = parquet.metadata.num_rows
         types = {field.name: plain.numpy_dtype(field.type) for field in parquet.schema_arrow}
         self.dtypes = {name: types[name] for name in features}
+
+    @property
+    def reserved_columns(self) -> frozenset[str]:
+        """Which of the columns with a meaning of their own the file has."""
+        return self._layout.present
 
     @property
     def processes(self) -> tuple[str, ...]:

@@ -1,0 +1,98 @@
+"""The training loop: epochs, history, checkpoints, stopping. What an epoch does is the stepper's affair."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutflow_cli.engine.checkpoint import Arrays, load_checkpoint, save_checkpoint
+from cutflow_cli.errors import CutflowError, InputError, Interrupted
+
+#: Seconds between checkpoints.
+CHECKPOINT_INTERVAL = 20.0
+_HISTORY = "history/"
+
+
+class Stepper(Protocol):
+    """Trains all replicas together, an epoch at a time, and can be put back to any epoch's end."""
+
+    def run_epoch(self, epoch: int) -> dict[str, NDArray[np.float64]]:
+        """Train one epoch; return loss terms (`loss` among them), each of shape (replicas,)."""
+
+    def state(self) -> Arrays:
+        """Return all that the next epoch depends on."""
+
+    def restore(self, state: Arrays) -> None:
+        """Go back to a state."""
+
+
+def train(
+    stepper: Stepper,
+    epochs: int,
+    *,
+    checkpoint: Path | None = None,
+    stop_reason: Callable[[], str | None] = lambda: None,
+    progress: Callable[[float, str], None] = lambda done, text: None,
+) -> dict[str, NDArray[np.float64]]:
+    """Train, from the checkpoint if there is one, saving a checkpoint now and then.
+
+    Args:
+        stepper: what trains an epoch.
+        epochs: how many epochs in all.
+        checkpoint: where to save; None for nowhere.
+        stop_reason: says why to stop, or None to go on; asked after each epoch.
+        progress: told the share done and the current loss.
+
+    Returns:
+        The history: for each loss term an array of shape (epochs, replicas).
+
+    Raises:
+        Interrupted: if asked to stop; the checkpoint was saved.
+        CutflowError: if a loss is not finite.
+    """
+    rows: dict[str, list[NDArray[np.float64]]] = {}
+    done = 0
+    if checkpoint is not None and checkpoint.is_file():
+        done = _resume(stepper, load_checkpoint(checkpoint), rows, checkpoint)
+    saved = time.monotonic()
+    while done < epochs:
+        terms = stepper.run_epoch(done)
+        done += 1
+        for name, values in terms.items():
+            rows.setdefault(name, []).append(np.array(values, dtype=np.float64))
+        loss = terms["loss"]
+        if not np.isfinite(loss).all():
+            msg = f"the loss of {np.count_nonzero(~np.isfinite(loss))} replicas is not finite after epoch {done}; "
+            raise CutflowError(msg + "lower --learning-rate or look for extreme weights")
+        progress(done / epochs, f"loss {np.median(loss):.5f}")
+        reason = stop_reason()
+        late = time.monotonic() - saved > CHECKPOINT_INTERVAL
+        if checkpoint is not None and done < epochs and (reason or late):
+            save_checkpoint(checkpoint, _bundle(stepper, rows, done))
+            saved = time.monotonic()
+        if reason and done < epochs:
+            msg = f"stopped by {reason} after epoch {done} of {epochs}; the same command continues from there"
+            raise Interrupted(msg)
+    return {name: np.stack(values) for name, values in rows.items()}
+
+
+def _bundle(stepper: Stepper, rows: dict[str, list[NDArray[np.float64]]], done: int) -> Arrays:
+    history: dict[str, Any] = {_HISTORY + name: np.stack(values) for name, values in rows.items()}
+    return {**stepper.state(), **history, "epochs_done": np.array(done)}
+
+
+def _resume(stepper: Stepper, stored: Arrays, rows: dict[str, list[NDArray[np.float64]]], where: Path) -> int:
+    try:
+        done = int(stored.pop("epochs_done"))
+        for name in [key for key in stored if key.startswith(_HISTORY)]:
+            rows[name.removeprefix(_HISTORY)] = list(stored.pop(name))
+        stepper.restore(stored)
+    except (KeyError, ValueError) as error:
+        msg = f"{where}: this checkpoint belongs to another training ({error}); start over with --fresh"
+        raise InputError(msg) from error
+    return done

@@ -1,0 +1,94 @@
+"""The method: parallel and sequential Learnable Cut Flow, one model with one difference."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+import numpy as np
+
+from cutflow_cli.engine.loop import Stepper, train
+from cutflow_cli.errors import UsageError
+from cutflow_cli.events.batch import EventSample
+from cutflow_cli.models.lcf.flow import concerns, learned_flow, with_n_minus_1
+from cutflow_cli.models.lcf.prepare import Prepared, prepare
+from cutflow_cli.models.lcf.settings import LcfSettings
+from cutflow_cli.models.protocol import Fitted, TrainingContext
+from cutflow_cli.selection.cutflow import consensus
+
+Path = Literal["auto", "fused", "torch"]
+
+
+class LearnableCutFlow:
+    """Learnable Cut Flow (arXiv:2503.22498).
+
+    Every observable gets two logistic neurons, one below and one above a centre, scaled by a softmax importance. In a
+    parallel flow each observable trains on all events; in a sequential one on those that the cuts before it keep. Not
+    valid as an optimum of any figure of merit: it places each boundary at equal likelihood of the classes (see
+    `cutflow_cli.models.lcf.settings`).
+
+    Args:
+        settings: what to train.
+        path: `fused` for the compiled CPU kernel, `torch` for autograd on any device; `auto` takes the first on a CPU.
+    """
+
+    def __init__(self, settings: LcfSettings, path: Path = "auto") -> None:
+        self.settings = settings
+        self._path = path
+
+    def fit(self, sample: EventSample, context: TrainingContext) -> Fitted:
+        """Train all replicas and combine them.
+
+        Args:
+            sample: the training split, already checked.
+            context: seed, replicas, device, checkpoint.
+
+        Returns:
+            One flow per replica, then their consensus, with N-1 losses on train.
+        """
+        settings = self.settings
+        self._require_centers(sample)
+        started = time.perf_counter()
+        data = prepare(sample, settings.centers, settings.class_weights, settings.negative_weights)
+        stepper = self._stepper(data, context)
+        prepared = time.perf_counter()
+        history = train(
+            stepper,
+            settings.epochs,
+            checkpoint=context.checkpoint,
+            stop_reason=context.stop_reason,
+            progress=context.progress,
+        )
+        trained = time.perf_counter()
+        state = stepper.state()
+        flows = [
+            with_n_minus_1(
+                learned_flow(state["params"][row], state["unmasked"][row], data, sample, settings, replica), sample
+            )
+            for row, replica in enumerate(context.replicas)
+        ]
+        agreed = with_n_minus_1(consensus(flows).rounded(sample.dtypes), sample)
+        epochs, replicas = history["loss"].shape
+        columns = {
+            "replica": np.tile(np.array(context.replicas, dtype=np.int32), epochs),
+            "epoch": np.repeat(np.arange(1, epochs + 1, dtype=np.int32), replicas),
+            **{name: values.ravel() for name, values in history.items()},
+        }
+        timings = {"prepare": prepared - started, "train": trained - prepared, "combine": time.perf_counter() - trained}
+        return Fitted((*flows, agreed), columns, concerns(agreed, sample), timings)
+
+    def _require_centers(self, sample: EventSample) -> None:
+        missing = [name for name in sample.features if name not in self.settings.centers]
+        if self.settings.preset == "lcf" and missing:
+            options = " ".join(f"--center {name}=…" for name in missing)
+            msg = f"--preset lcf: the paper sets centres by hand, so give {options}"
+            raise UsageError(msg)
+
+    def _stepper(self, data: Prepared, context: TrainingContext) -> Stepper:
+        if self._path == "torch" or (self._path == "auto" and context.device != "cpu"):
+            from cutflow_cli.models.lcf.torch_path import TorchStepper
+
+            return TorchStepper(data, self.settings, context.seed, context.replicas, context.device)
+        from cutflow_cli.models.lcf.fused import FusedStepper
+
+        return FusedStepper(data, self.settings, context.seed, context.replicas, context.threads)

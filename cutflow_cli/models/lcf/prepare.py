@@ -1,0 +1,113 @@
+"""From events to what LCF trains on: moments, centres, training weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutflow_cli.errors import UsageError, nearest
+from cutflow_cli.events.batch import EventSample
+from cutflow_cli.models.weights import training_weights, weighted_quantiles
+
+#: Quantiles of the signal between which its mean is taken as the centre: a tail does not move it.
+TRIM = (0.05, 0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The training split in the units of the network.
+
+    Attributes:
+        u: standardised features less their centre, NaN where missing, float32 of shape (events, features). Its sign
+            is that of the raw difference to the centre, zero for exactly none.
+        sign: +1 background, -1 signal, float32 of shape (events,).
+        weight: training weights, float32 of shape (events,).
+        mean: mean of each feature on the training split.
+        std: its standard deviation (population).
+        centre: where each feature is divided, in its own unit.
+    """
+
+    u: NDArray[np.float32]
+    sign: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+    centre: NDArray[np.float64]
+
+    @property
+    def standard_centre(self) -> NDArray[np.float64]:
+        """Centres in standardised units."""
+        return (self.centre - self.mean) / self.std
+
+    def raw(self, feature: int, u: float) -> float:
+        """Turn a distance from the centre into the feature's own unit."""
+        return float(self.mean[feature] + self.std[feature] * (u + self.standard_centre[feature]))
+
+
+def prepare(sample: EventSample, centers: Mapping[str, float], classes: Any, negative: Any) -> Prepared:  # noqa: ANN401
+    """Standardise the training split and divide each feature at its centre.
+
+    Moments count every event once, as published; values that are not finite are left out of them.
+
+    Args:
+        sample: the training split, already checked.
+        centers: centres given by the user, by feature.
+        classes: how to weight the classes (see `training_weights`).
+        negative: what to do with negative weights.
+
+    Raises:
+        UsageError: if a centre is for no feature, or lies outside its data.
+    """
+    for name in centers:
+        if name not in sample.features:
+            msg = f"--center {name}: no such feature; {nearest(name, sample.features)}"
+            raise UsageError(msg)
+    weight = training_weights(sample.weight, sample.label, classes, negative)
+    mean, std, centre = (np.empty(len(sample.features)) for _ in range(3))
+    u = np.empty(sample.x.shape, dtype=np.float32)
+    for i, name in enumerate(sample.features):
+        values = sample.x[:, i].astype(np.float64)
+        finite = np.isfinite(values)
+        mean[i], std[i] = values[finite].mean(), values[finite].std()
+        signal = finite & (sample.label == 1)
+        centre[i] = _centre(name, centers, values[finite], values[signal], weight[signal])
+        u[:, i] = _distance(values, centre[i], std[i])
+    sign = np.where(sample.label == 1, np.float32(-1), np.float32(1)).astype(np.float32)
+    return Prepared(u, sign, weight.astype(np.float32), mean, std, centre)
+
+
+def _centre(
+    name: str,
+    centers: Mapping[str, float],
+    values: NDArray[np.float64],
+    signal: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> float:
+    low, high = float(values.min()), float(values.max())
+    if name in centers:
+        given = float(centers[name])
+        if not low < given < high:
+            msg = f"--center {name}={given:g}: outside its training data, which run from {low:g} to {high:g}"
+            raise UsageError(msg)
+        return given
+    if not len(signal):
+        return (low + high) / 2
+    first, last = weighted_quantiles(signal, weight, TRIM)
+    core = (signal >= first) & (signal <= last)
+    w = np.clip(weight[core], 0.0, None)
+    mean = float(np.average(signal[core], weights=w)) if w.sum() > 0 else float(signal[core].mean())
+    # A centre on the edge of the data would leave one neuron without events.
+    return float(min(max(mean, np.nextafter(low, high)), np.nextafter(high, low)))
+
+
+def _distance(values: NDArray[np.float64], centre: float, std: float) -> NDArray[np.float32]:
+    """Standardised distance from the centre whose sign is exact, whatever the rounding."""
+    with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+        difference = values - centre
+        u = np.clip(difference / std, -1e30, 1e30).astype(np.float32)
+    tiny = np.finfo(np.float32).tiny
+    return np.where((u == 0) & (difference != 0) & ~np.isnan(u), np.sign(difference) * tiny, u).astype(np.float32)

@@ -1,0 +1,233 @@
+"""The stepper of LCF in torch: for CUDA, and the reference that the compiled kernel is tested against.
+
+Replicas are the leading dimension of every tensor. The loss is written as the paper writes it and differentiated by
+autograd; only Adam is ours, in Keras' form, whose epsilon torch places elsewhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cutflow_cli.engine.checkpoint import Arrays
+from cutflow_cli.engine.randomness import epoch_order
+from cutflow_cli.models.lcf import combine as rules
+from cutflow_cli.models.lcf.constants import (
+    BETA1,
+    BETA2,
+    BL,
+    BU,
+    EPSILON,
+    LOGIT_CLIP,
+    PARALLEL,
+    SEQUENTIAL_APPLIED,
+    WL,
+    WU,
+    K,
+    logit,
+)
+from cutflow_cli.models.lcf.fused import LcfState, mask_rule, replica_weights
+from cutflow_cli.models.lcf.prepare import Prepared
+from cutflow_cli.models.lcf.settings import LcfSettings
+
+
+def applied_regions(
+    params: torch.Tensor, centres: torch.Tensor, threshold: float, minimum: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Combine the neurons of each feature as inference does (`combine`), for all replicas at once.
+
+    Args:
+        params: shape (replicas, features, 5).
+        centres: in standardised units, shape (features,).
+        threshold: logit of the pass threshold.
+        minimum: importance, as a share of the uniform one, at or below which a cut is not applied.
+
+    Returns:
+        Region code, lower and upper boundary in units of u, each of shape (replicas, features).
+    """
+    share = torch.softmax(params[..., K], dim=-1)
+    slope_low, slope_up = params[..., WL] * share, params[..., WU] * share
+    lower = (threshold - params[..., BL]) / slope_low - centres
+    upper = (threshold - params[..., BU]) / slope_up - centres
+    low_above, up_above = slope_low > 0, slope_up > 0
+    low_valid = lower < 0
+    up_valid = torch.where(low_valid, upper > 0, upper >= 0)
+    follow_lower = low_valid & ~up_valid
+    follow_upper = ~low_valid & up_valid
+    same = low_above == up_above
+    both = low_valid & up_valid
+    one_sided = follow_lower | follow_upper | same
+    above = torch.where(follow_lower, low_above, up_above)
+    value = torch.where(follow_lower, lower, upper)
+    value = torch.where(~follow_lower & ~follow_upper & same & ~up_above, lower, value)
+    code = torch.where(above, rules.ABOVE, rules.BELOW)
+    two_sided = torch.where(
+        both,
+        torch.where(low_above, rules.INSIDE, rules.OUTSIDE),
+        torch.where(low_above, rules.OUTSIDE, rules.ALL),
+    )
+    code = torch.where(one_sided, code, two_sided)
+    first, second = torch.where(both, lower, upper), torch.where(both, upper, lower)
+    code = torch.where(share <= minimum / params.shape[1], rules.ALL, code)
+    return code, torch.where(one_sided, value, first), torch.where(one_sided, value, second)
+
+
+def passes(u: torch.Tensor, code: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+    """Say which events a region keeps: u of shape (replicas, events), the others of shape (replicas, 1)."""
+    kept = torch.where(code == rules.BELOW, u < high, u > low)
+    kept = torch.where(code == rules.INSIDE, (u > low) & (u < high), kept)
+    kept = torch.where(code == rules.OUTSIDE, (u < low) | (u > high), kept)
+    return kept | (code == rules.ALL)
+
+
+def batch_loss(
+    params: torch.Tensor,
+    u: torch.Tensor,
+    sign: torch.Tensor,
+    weight: torch.Tensor,
+    centres: torch.Tensor,
+    unmasked: torch.Tensor,
+    rule: int,
+    threshold: float,
+    minimum: float,
+) -> torch.Tensor:
+    """Loss of one batch, for each replica (facts of the published code, section 3).
+
+    Args:
+        params: shape (replicas, features, 5).
+        u: standardised features less their centre, NaN where missing, shape (replicas, events, features).
+        sign: +1 background, -1 signal, shape (replicas, events).
+        weight: training weights, same shape.
+        centres: in standardised units, shape (features,).
+        unmasked: features that ignore earlier cuts, shape (replicas, features).
+        rule: which events go on (`kernel.PARALLEL`, …).
+        threshold: logit of the pass threshold.
+        minimum: importance share at or below which a cut is not applied.
+
+    Returns:
+        Shape (replicas,).
+    """
+    features, events = u.shape[2], u.shape[1]
+    present = ~torch.isnan(u)
+    values = torch.nan_to_num(u, nan=0.0)
+    share = torch.softmax(params[..., K], dim=-1)
+    mask = torch.ones_like(weight)
+    total = torch.zeros(params.shape[0], dtype=params.dtype, device=params.device)
+    with torch.no_grad():
+        code, low, high = applied_regions(params, centres, threshold, minimum)
+    for i in range(features):
+        z = values[..., i] + centres[i]
+        lower_logit = params[:, i, WL, None] * share[:, i, None] * z + params[:, i, BL, None]
+        upper_logit = params[:, i, WU, None] * share[:, i, None] * z + params[:, i, BU, None]
+        below = values[..., i] < 0
+        a = sign * torch.where(below, lower_logit, upper_logit)
+        counted = present[..., i] & (values[..., i] != 0)
+        kept = torch.where(unmasked[:, i, None], torch.ones_like(mask), mask)
+        cross_entropy = torch.nn.functional.softplus(a.clamp(-LOGIT_CLIP, LOGIT_CLIP))
+        total = total + (weight * kept * counted * cross_entropy).sum(dim=1)
+        if rule != PARALLEL:
+            with torch.no_grad():
+                if rule == SEQUENTIAL_APPLIED:
+                    region = (code[:, i, None], low[:, i, None], high[:, i, None])
+                    keep = passes(values[..., i], *region) & (present[..., i] | (region[0] == rules.ALL))
+                else:
+                    keep = (lower_logit > threshold) & (upper_logit > threshold) & present[..., i]
+                mask = mask * keep
+    return total / (2 * features * events)
+
+
+class TorchStepper:
+    """Trains all replicas in one batch on any torch device."""
+
+    def __init__(
+        self,
+        data: Prepared,
+        settings: LcfSettings,
+        seed: int,
+        replicas: Sequence[int],
+        device: str,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self._settings, self._seed, self._replicas = settings, seed, tuple(replicas)
+        self._lcf = LcfState(data.u.shape[1], seed, self._replicas)
+        self._device, self._dtype = torch.device(device), dtype
+        self._u, self._sign = self._tensor(data.u), self._tensor(data.sign)
+        weights = [replica_weights(data, settings, seed, replica) for replica in self._replicas]
+        self._weight = self._tensor(np.stack(weights))
+        self._centres = self._tensor(data.standard_centre)
+        self._load()
+
+    def _tensor(self, values: NDArray[np.floating]) -> torch.Tensor:
+        return torch.as_tensor(np.ascontiguousarray(values), dtype=self._dtype, device=self._device)
+
+    def _load(self) -> None:
+        self._params, self._first, self._second = (
+            self._tensor(values) for values in (self._lcf.params, self._lcf.first, self._lcf.second)
+        )
+
+    def run_epoch(self, epoch: int) -> dict[str, NDArray[np.float64]]:
+        """Train every replica for one epoch."""
+        settings, events = self._settings, len(self._u)
+        rule = mask_rule(settings)
+        if rule == SEQUENTIAL_APPLIED:
+            self._lcf.unmasked[...] = self._starved()
+        unmasked = torch.as_tensor(self._lcf.unmasked, device=self._device)
+        orders = np.stack([epoch_order(self._seed, replica, epoch, events) for replica in self._replicas])
+        order = torch.as_tensor(orders, dtype=torch.int64, device=self._device)
+        rows = torch.arange(len(self._replicas), device=self._device)[:, None]
+        step = epoch * -(-events // settings.batch_size)
+        sums = torch.zeros(len(self._replicas), dtype=torch.float64, device=self._device)
+        for start in range(0, events, settings.batch_size):
+            index = order[:, start : start + settings.batch_size]
+            params = self._params.detach().requires_grad_()
+            loss = batch_loss(
+                params,
+                self._u[index],
+                self._sign[index],
+                self._weight[rows, index],
+                self._centres,
+                unmasked,
+                rule,
+                logit(settings.threshold),
+                settings.min_importance,
+            )
+            (gradient,) = torch.autograd.grad(loss.sum(), params)
+            step += 1
+            self._adam(gradient, step)
+            sums += loss.detach().double() * index.shape[1]
+        return {"loss": (sums / events).cpu().numpy()}
+
+    def _adam(self, gradient: torch.Tensor, step: int) -> None:
+        rate = self._settings.learning_rate * math.sqrt(1 - BETA2**step) / (1 - BETA1**step)
+        self._first += (gradient - self._first) * (1 - BETA1)
+        self._second += (gradient * gradient - self._second) * (1 - BETA2)
+        self._params = self._params - rate * self._first / (self._second.sqrt() + EPSILON)
+
+    def _starved(self) -> NDArray[np.bool_]:
+        """Say which features too few effective events of a class reach, shape (replicas, features)."""
+        settings = self._settings
+        regions = applied_regions(self._params, self._centres, logit(settings.threshold), settings.min_importance)
+        reach = torch.ones_like(self._weight)
+        enough = []
+        for i in range(self._u.shape[1]):
+            by_class = [reach * self._weight * (self._sign == side) for side in (1, -1)]
+            effective = [w.sum(dim=1) ** 2 / (w**2).sum(dim=1).clamp_min(1e-300) for w in by_class]
+            enough.append(torch.minimum(*effective) < settings.min_effective_events)
+            u = self._u[:, i].expand_as(reach)
+            reach = reach * passes(u, *(part[:, i, None] for part in regions))
+        return torch.stack(enough, dim=1).cpu().numpy()
+
+    def state(self) -> Arrays:
+        """Return all that the next epoch depends on."""
+        for name, values in (("params", self._params), ("first", self._first), ("second", self._second)):
+            getattr(self._lcf, name)[...] = values.detach().cpu().numpy()
+        return self._lcf.arrays()
+
+    def restore(self, state: Arrays) -> None:
+        """Go back to a state."""
+        self._lcf.restore(state)
+        self._load()

@@ -1,0 +1,70 @@
+"""What a method is: settings in, a fitted selection or score out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from cutflow_cli.events.batch import EventSample
+from cutflow_cli.selection.cutflow import CutFlow
+
+
+class Settings(BaseModel):
+    """Base of every method's settings: unknown names are refused, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingContext:
+    """How to train, as opposed to what: nothing here changes what is learned beyond the choice of replicas.
+
+    Attributes:
+        seed: seed of everything random.
+        replicas: which replicas to train.
+        device: `cpu` or `cuda`.
+        threads: how many threads may be used.
+        checkpoint: where to save; None for nowhere.
+        stop_reason: says why to stop, or None to go on.
+        progress: told the share done and the current loss.
+    """
+
+    seed: int = 0
+    replicas: range = range(1)
+    device: str = "cpu"
+    threads: int = 1
+    checkpoint: Path | None = None
+    stop_reason: Callable[[], str | None] = lambda: None
+    progress: Callable[[float, str], None] = lambda done, text: None
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a method learned.
+
+    Attributes:
+        flows: replicas and consensus, for methods that cut.
+        history: columns of `history.parquet` (replica, epoch and loss terms), each of the same length.
+        warnings: what a user should know of the training, a sentence each.
+        timings: seconds by stage.
+    """
+
+    flows: tuple[CutFlow, ...]
+    history: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+class Method(Protocol):
+    """A trainable method."""
+
+    def fit(self, sample: EventSample, context: TrainingContext) -> Fitted:
+        """Learn from the training split."""
+
+    @property
+    def settings(self) -> Settings:
+        """Every resolved setting."""

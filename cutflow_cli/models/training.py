@@ -1,0 +1,192 @@
+"""One library call for `cutflow train`: events file in, run directory out."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cutflow_cli import __version__
+from cutflow_cli.artifacts import Action, digest, open_work_directory
+from cutflow_cli.engine.device import DeviceChoice, resolve_device, resolve_threads
+from cutflow_cli.engine.stop import StopRequest
+from cutflow_cli.errors import UsageError
+from cutflow_cli.events.checks import check_sample
+from cutflow_cli.events.schema import SPLIT, FeatureInfo
+from cutflow_cli.events.splits import SplitFractions
+from cutflow_cli.events.table import EventsFile, open_events
+from cutflow_cli.models.protocol import Fitted, Method, TrainingContext
+from cutflow_cli.runs import CUTS, HISTORY, MANIFEST, Run, RunManifest, open_run, write_cut_flows, write_history
+
+CHECKPOINT = "checkpoint.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """What to train, on what, and where to put it.
+
+    Attributes:
+        name: the method's name on the command line.
+        method: the method, with its resolved settings.
+        data: the events file.
+        out: the run directory.
+        features: which features, in the order of the flow; None for the file's own.
+        replicas: which replicas.
+        seed: seed of everything random.
+        fractions: shares of the splits, for a file without a split column; None for the default.
+        split_seed: seed of that assignment.
+        device: where to train.
+        threads: how many threads; None for what the machine allows.
+        force: replace an output that was made from something else.
+        fresh: forget earlier unfinished work.
+        command: the command line, for the record.
+    """
+
+    name: str
+    method: Method
+    data: Path
+    out: Path
+    features: tuple[str, ...] | None = None
+    replicas: range = range(10)
+    seed: int = 0
+    fractions: SplitFractions | None = None
+    split_seed: int = 0
+    device: DeviceChoice = "auto"
+    threads: int | None = None
+    force: bool = False
+    fresh: bool = False
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What came of it.
+
+    Attributes:
+        run: the finished run.
+        action: whether it was trained now, continued, or there already.
+    """
+
+    run: Run
+    action: Action
+
+
+def run_training(
+    plan: TrainingPlan,
+    *,
+    say: Callable[[str], None] = lambda text: None,
+    progress: Callable[[float, str], None] = lambda done, text: None,
+) -> Training:
+    """Train a method and write its run directory.
+
+    Args:
+        plan: what to train.
+        say: told what a user should know, a sentence at a time.
+        progress: told the share done and the current loss.
+
+    Raises:
+        InputError: if the events can't be trained on.
+        UsageError: if something else is at the output, or an option does not fit the data.
+        Interrupted: if a signal asked to stop; the same plan continues.
+    """
+    device = resolve_device(plan.device)
+    events = open_events(plan.data, plan.features, plan.fractions, plan.split_seed)
+    if SPLIT in events.reserved_columns and (plan.fractions is not None or plan.split_seed):
+        msg = f"{plan.data}: has its own column 'split'; --split and --split-seed do not apply"
+        raise UsageError(msg)
+    wanted = _digest(plan, events, device)
+    work = open_work_directory(plan.out, MANIFEST, wanted, force=plan.force, fresh=plan.fresh)
+    if work.action is Action.DONE:
+        return Training(open_run(plan.out), work.action)
+    for text in events.notes:
+        say(text)
+    started = time.perf_counter()
+    sample = events.load("train")
+    named = plan.features is not None or bool(events.metadata.writer_version)
+    notes = check_sample(sample, plan.data, features_named=named)
+    for text in notes:
+        say(text)
+    loaded = time.perf_counter() - started
+    checkpoint = work.path / CHECKPOINT
+    if work.action is Action.CONTINUE and checkpoint.is_file():
+        say(f"{work.path}: continuing from its checkpoint")
+    with StopRequest() as stop:
+        context = TrainingContext(
+            seed=plan.seed,
+            replicas=plan.replicas,
+            device=device,
+            threads=resolve_threads(plan.threads),
+            checkpoint=checkpoint,
+            stop_reason=lambda: stop.reason,
+            progress=progress,
+        )
+        fitted = plan.method.fit(sample, context)
+    _write(plan, work.path, events, device, wanted, replace(fitted, warnings=(*notes, *fitted.warnings)), loaded)
+    checkpoint.unlink(missing_ok=True)
+    (work.path / "started.json").unlink(missing_ok=True)
+    work.finish()
+    return Training(open_run(plan.out), work.action)
+
+
+def _digest(plan: TrainingPlan, events: EventsFile, device: str) -> str:
+    return digest(
+        {
+            "method": plan.name,
+            "settings": plan.method.settings.model_dump(mode="json"),
+            "data": events.digest,
+            "features": events.features,
+            "seed": plan.seed,
+            "replicas": [plan.replicas.start, plan.replicas.stop],
+            "split": None if plan.fractions is None else plan.fractions.as_tuple(),
+            "split_seed": plan.split_seed,
+            "device": device,
+        }
+    )
+
+
+def _features(events: EventsFile) -> tuple[FeatureInfo, ...]:
+    known = {feature.name: feature for feature in events.metadata.features}
+    return tuple(replace(known.get(name, FeatureInfo(name)), dtype=events.dtypes[name]) for name in events.features)
+
+
+def _write(
+    plan: TrainingPlan, directory: Path, events: EventsFile, device: str, wanted: str, fitted: Fitted, loaded: float
+) -> None:
+    if fitted.flows:
+        write_cut_flows(directory / CUTS, fitted.flows)
+    write_history(directory / HISTORY, fitted.history)
+    fractions = plan.fractions or SplitFractions()
+    own_split = SPLIT in events.reserved_columns
+    RunManifest(
+        method=plan.name,
+        settings=plan.method.settings.model_dump(mode="json"),
+        features=_features(events),
+        preselection=events.metadata.preselection,
+        data={
+            "path": str(plan.data),
+            "digest": events.digest,
+            "events": events.rows,
+            "split_fractions": None if own_split else list(fractions.as_tuple()),
+            "split_seed": None if own_split else plan.split_seed,
+        },
+        digest=wanted,
+        seed=plan.seed,
+        replicas=(plan.replicas.start, plan.replicas.stop),
+        device=device,
+        timings={"load": loaded, **fitted.timings},
+        versions=_versions(("numpy", "torch", "numba", "pyarrow")),
+        warnings=fitted.warnings,
+        command=plan.command,
+    ).write(directory)
+
+
+def _versions(libraries: Sequence[str]) -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {
+        "cutflow": __version__,
+        "python": platform.python_version(),
+        **{library: version(library) for library in libraries},
+    }
