@@ -1,0 +1,147 @@
+"""What a run says of itself: its main flow, importances and losses, as arrays to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from cutflow_cli.events.schema import FeatureInfo
+from cutflow_cli.plots.arrays import Band, Importances, LossCurves, Spread
+from cutflow_cli.runs import HISTORY, Run
+from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
+
+DEFAULT_WORKING_POINT = "default"
+#: How the name of a method ends whose cuts were each trained on what the earlier ones kept.
+SEQUENTIAL_SUFFIX = "sequential"
+#: More loss terms than this can't be told apart in one figure.
+MAX_LOSS_TERMS = 8
+
+
+def is_sequential(run: Run) -> bool:
+    """Say whether each cut of a run was trained on what the earlier ones kept."""
+    return run.manifest.method.endswith(SEQUENTIAL_SUFFIX)
+
+
+def main_flow(run: Run) -> CutFlow | None:
+    """Return the flow that figures of a run show.
+
+    That is the consensus at the default working point, or else the first consensus, or else (a run without one) the
+    first replica; None for a run that gives a score rather than cuts.
+    """
+
+    def rank(flow: CutFlow) -> tuple[bool, bool]:
+        return flow.kind != "consensus", flow.working_point != DEFAULT_WORKING_POINT
+
+    return min(run.flows, key=rank, default=None)
+
+
+def replicas_of(run: Run, flow: CutFlow) -> tuple[CutFlow, ...]:
+    """Return the replicas that were trained for the same as a flow was."""
+    wanted = (flow.working_point, flow.hypothesis)
+    return tuple(
+        other for other in run.flows if other.kind == "replica" and (other.working_point, other.hypothesis) == wanted
+    )
+
+
+def flow_title(run: Run, flow: CutFlow) -> str:
+    """Name a flow: run, method, what it was trained for, and how many replicas agree on it."""
+    parts = [f"{run.name} ({run.manifest.method})"]
+    if flow.working_point != DEFAULT_WORKING_POINT:
+        parts.append(flow.working_point)
+    if flow.hypothesis is not None:
+        parts.append(f"signal hypothesis {flow.hypothesis:g}")
+    replicas = len(replicas_of(run, flow))
+    if flow.kind == "consensus" and replicas > 1:
+        parts.append(f"consensus of {replicas} replicas")
+    elif flow.kind == "replica" and replicas > 1:
+        parts.append(f"replica {flow.replica}")
+    return ", ".join(parts)
+
+
+def feature_of(run: Run, observable: str) -> FeatureInfo:
+    """Return what the run knows of an observable; its bare name if it knows nothing."""
+    known = {feature.name: feature for feature in run.manifest.features}
+    return known.get(observable, FeatureInfo(observable))
+
+
+def importances(run: Run) -> Importances | None:
+    """Collect importances and N−1 losses of a run's main flow; None if it has neither."""
+    flow = main_flow(run)
+    if flow is None:
+        return None
+    replicas = replicas_of(run, flow)
+    learned = _spread(flow, replicas, lambda step: step.importance)
+    n_minus_1 = _spread(flow, replicas, lambda step: step.n_minus_1_loss)
+    if learned is None and n_minus_1 is None:
+        return None
+    share = run.manifest.settings.get("min_importance")
+    share = share if isinstance(share, int | float) and learned is not None else 0.0
+    return Importances(
+        title=flow_title(run, flow),
+        features=tuple(feature_of(run, name) for name in flow.observables),
+        active=tuple(step.active for step in flow.steps),
+        importance=learned,
+        threshold=share / len(flow.steps) if share > 0 else None,
+        n_minus_1=n_minus_1,
+        replicas=len(replicas),
+    )
+
+
+def _spread(flow: CutFlow, replicas: Sequence[CutFlow], number: Callable[[LearnedCut], float | None]) -> Spread | None:
+    """Take a number per step from the flow, or where it has none the replicas' mean, and its spread over replicas."""
+
+    def row(steps: Sequence[LearnedCut]) -> list[float]:
+        values = [number(step) for step in steps]
+        return [np.nan if value is None else value for value in values]
+
+    own = np.array(row(flow.steps))
+    table = np.array([row(replica.steps) for replica in replicas if replica.observables == flow.observables])
+    complete = table[~np.isnan(table).any(axis=1)] if len(table) else table
+    if len(complete):
+        own = np.where(np.isnan(own), complete.mean(axis=0), own)
+    if np.isnan(own).all():
+        return None
+    return Spread(own, complete.std(axis=0) if len(complete) > 1 else None)
+
+
+def loss_curves(run: Run) -> LossCurves | None:
+    """Collect the loss against epoch of a run; None if it kept no history.
+
+    The column `loss` comes first, then other columns whose name holds `loss`; values that are not finite are left out.
+
+    Raises:
+        InputError: if `history.parquet` is damaged.
+    """
+    if not (run.path / HISTORY).is_file():
+        return None
+    table = run.history()
+    names = [name for name in table.column_names if "loss" in name.lower()]
+    names = sorted(names, key=lambda name: name != "loss")[:MAX_LOSS_TERMS]
+    if not {"replica", "epoch"} <= set(table.column_names) or not table.num_rows:
+        return None
+    bands = tuple(band for name in names if (band := _band(table, name)) is not None)
+    if not bands:
+        return None
+    replicas = len(np.unique(_numbers(table, "replica")))
+    return LossCurves(f"{run.name} ({run.manifest.method})", bands, replicas)
+
+
+def _numbers(table: pa.Table, name: str) -> NDArray[np.float64]:
+    return np.asarray(table.column(name).to_numpy(), dtype=np.float64)
+
+
+def _band(table: pa.Table, name: str) -> Band | None:
+    """Median and 16-84 % interval over the replicas that reached each epoch."""
+    loss, epoch = _numbers(table, name), _numbers(table, "epoch")
+    finite = np.isfinite(loss)
+    if not finite.any():
+        return None
+    loss, epoch = loss[finite], epoch[finite]
+    order = np.argsort(epoch, kind="stable")
+    epochs, starts = np.unique(epoch[order], return_index=True)
+    levels = [np.quantile(part, (0.16, 0.5, 0.84)) for part in np.split(loss[order], starts[1:])]
+    low, median, high = np.array(levels).T
+    return Band(name, epochs, median, low, high)
