@@ -15,7 +15,7 @@ from cutflow_cli.events.schema import Split
 
 
 def evaluate(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories, compared side by side.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run directories, compared side by side.")],
     *,
     data: Annotated[Path, typer.Option("--data", help="Events file (or any Parquet file with a column label).")],
     out: Annotated[Path, typer.Option("--out", help="Report directory to make.")],
@@ -29,9 +29,13 @@ def evaluate(
 ) -> None:
     """Apply the selections of runs to events: figures of merit, cut flows, train against test.
 
-    Yields and efficiencies use the physical, signed weights; TP, FP, TN, FN, accuracy and precision are raw counts.
-    The report directory gets metrics.parquet, cutflow.parquet, roc.parquet, report.json and figures/. Exits with 4 if
-    a selection keeps no signal event.
+    Yields and efficiencies use the physical, signed weights;
+    TP, FP, TN, FN, accuracy and precision are raw counts.
+
+    The report directory gets metrics.parquet, cutflow.parquet, roc.parquet,
+    report.json and figures/.
+
+    Exits with 4 if a selection keeps no signal event.
     """
     from cutflow_cli.evaluation.comparison import label
     from cutflow_cli.evaluation.evaluate import evaluate_runs

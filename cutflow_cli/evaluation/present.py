@@ -89,6 +89,11 @@ def metric_tables(report: Report) -> Iterator[PrintedTable]:
     cells: dict[str, dict[str, MetricRow]] = {}
     for row in report.headline:
         cells.setdefault(label(row.run, row.working_point, row.hypothesis), {})[row.metric] = row
+    unsteady = {  # undefined for some replicas, hence without a spread
+        (label(row.run, row.working_point, row.hypothesis), row.metric): row.reason
+        for row in report.metrics
+        if row.kind == "mean" and row.split == report.manifest.split and row.value is None
+    }
     names = list(cells)
     manifest = report.manifest
     at = "" if manifest.luminosity is None else f", {manifest.luminosity:g} fb⁻¹"
@@ -102,7 +107,7 @@ def metric_tables(report: Report) -> Iterator[PrintedTable]:
         shown = names[start : start + COLUMNS]
         notes: dict[str, int] = {}
         rows = [
-            (title_of, *(_metric_cell(cells[name][metric], notes) for name in shown))
+            (title_of, *(_metric_cell(cells[name][metric], unsteady.get((name, metric)), notes) for name in shown))
             for metric, title_of in METRICS.items()
         ]
         rows.insert(0, ("method", *(cells[name]["tp"].method for name in shown)))
@@ -113,8 +118,10 @@ def metric_tables(report: Report) -> Iterator[PrintedTable]:
         yield PrintedTable(title, ("", *shown), tuple(rows), tuple(footnotes))
 
 
-def _metric_cell(row: MetricRow, notes: dict[str, int]) -> str:
-    mark = f" [{notes.setdefault(row.reason, len(notes) + 1)}]" if row.reason else ""
+def _metric_cell(row: MetricRow, unsteady: str | None, notes: dict[str, int]) -> str:
+    """Print a number, with a mark where something must be said of it; `notes` numbers what is said."""
+    reason = row.reason or unsteady
+    mark = f" [{notes.setdefault(reason, len(notes) + 1)}]" if reason else ""
     if row.value is None:
         return f"undefined{mark}"
     return with_errors(row.value, row.stat_error, row.replica_spread, exact=row.metric in _COUNTS) + mark

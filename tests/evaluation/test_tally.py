@@ -39,7 +39,7 @@ def test_agrees_with_masks_at_every_stage(make_sample, make_flow):
 
 @pytest.mark.parametrize("rows", [1, 97, 100_000])
 def test_batches_do_not_matter(make_sample, make_flow, rows):
-    events = open_events(make_sample(events=800, hypotheses=(5.0, 1.0)).path)
+    events = open_events(make_sample(events=200, hypotheses=(5.0, 1.0)).path)
     whole, batched = tally(events, [make_flow(0.0, 0.5)]), tally(events, [make_flow(0.0, 0.5)], rows=rows)
     assert whole.hypotheses == batched.hypotheses == (1.0, 5.0)
     np.testing.assert_array_equal(whole.sums[..., 0], batched.sums[..., 0])

@@ -69,7 +69,7 @@ def test_s_over_sqrt_b_published():
     assert found.error == pytest.approx(34.3433 / (2 * math.sqrt(34)), rel=1e-5)
 
 
-def repeat(figure, rng, *, n_s=400, n_b=150, w_s=0.5, w_b=2.0, times=4000, **options):
+def repeat(figure, rng, *, n_s=400, n_b=150, w_s=0.5, w_b=2.0, times=1500, **options):
     """Simulate the same analysis many times; return the scatter of a figure of merit and its mean quoted error."""
     values, errors = [], []
     for s, b in zip(rng.poisson(n_s, times), rng.poisson(n_b, times), strict=True):
@@ -90,7 +90,7 @@ def repeat(figure, rng, *, n_s=400, n_b=150, w_s=0.5, w_b=2.0, times=4000, **opt
 )
 def test_errors_are_the_scatter_of_repeated_simulations(figure, options):
     scatter, quoted = repeat(figure, np.random.default_rng(5), **options)
-    assert quoted == pytest.approx(scatter, rel=0.06)  # the scatter of 4000 is known to 1.1 %, first order to a few
+    assert quoted == pytest.approx(scatter, rel=0.07)  # the scatter of 1500 is known to 1.8 %, first order to a few
 
 
 def test_background_uncertainty_lowers_asimov():
