@@ -187,7 +187,9 @@ def write_cut_flows(path: Path, flows: Iterable[CutFlow]) -> None:
         for position, step in enumerate(flow.steps)
     ]
     with written_file(path) as partial:
-        pq.write_table(pa.Table.from_pylist(rows, schema=_CUT_COLUMNS), partial, compression="zstd")
+        table = pa.Table.from_pylist(rows, schema=_CUT_COLUMNS)
+        # Checksums, lest a bit that turned on disk moves a boundary unseen.
+        pq.write_table(table, partial, compression="zstd", write_page_checksum=True)
 
 
 def read_cut_flows(path: Path) -> tuple[CutFlow, ...]:
@@ -202,7 +204,12 @@ def read_cut_flows(path: Path) -> tuple[CutFlow, ...]:
         msg = f"{path}: no column {missing[0]!r}; written by another version of cutflow, train again"
         raise InputError(msg)
     grouped: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in table.to_pylist():
+    try:
+        rows = table.select(_CUT_COLUMNS.names).cast(_CUT_COLUMNS).to_pylist()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError) as error:
+        msg = f"{path}: damaged ({str(error).splitlines()[0]}); train again"
+        raise InputError(msg) from error
+    for row in rows:
         key = tuple(row[name] for name in ("working_point", "target", "hypothesis", "kind", "replica"))
         grouped.setdefault(key, []).append(row)
     return tuple(
@@ -237,9 +244,11 @@ def _read_table(path: Path) -> pa.Table:
         msg = f"{path}: no such file; the run is incomplete, train again"
         raise InputError(msg)
     try:
-        return pq.read_table(path)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        table = pq.read_table(path, page_checksum_verification=True)
+        _ = table.column_names  # decoded on first use, and damaged as likely as all else
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's fault, not the file's
         msg = f"{path}: damaged ({str(error).splitlines()[0]}); train again"
         raise InputError(msg) from error
+    return table

@@ -55,9 +55,10 @@ def open_parquet(path: Path) -> pq.ParquetFile:
         msg = f"{path}: is a directory; an events file is one Parquet file"
         raise InputError(msg)
     try:
-        parquet = pq.ParquetFile(path)
+        # Without a buffer, which would grow with the file; with checksums, where the writer made some.
+        parquet = pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
         names = parquet.schema_arrow.names
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's fault, not the file's
         with path.open("rb") as stream:
@@ -133,12 +134,16 @@ class Layout:
 
     @classmethod
     def of_events_file(cls, path: Path, parquet: pq.ParquetFile, metadata: EventsMetadata) -> Layout:
-        """Take the file at its word, but not without the columns it must have."""
+        """Take the file at its word, but not without the columns it must have and the events that it counts."""
         present = frozenset(parquet.schema_arrow.names) & frozenset(RESERVED)
         for column in (LABEL, WEIGHT, PROCESS, SPLIT):
             if column not in present:
                 msg = f"{path}: column {column!r} is missing, though its metadata says it is an events file"
                 raise InputError(msg)
+        counted = sum(process.total.events for process in metadata.processes)
+        if counted != parquet.metadata.num_rows:
+            msg = f"{path}: holds {parquet.metadata.num_rows} events, its metadata counts {counted}; write it anew"
+            raise InputError(msg)
         return cls(path, metadata, present, SplitFractions(), 0, by_label=False)
 
     @classmethod
@@ -295,6 +300,9 @@ class Layout:
         """Read a column of names, whatever it is stored as (text, dictionary, codes)."""
         try:
             return batch.column(name).cast(pa.string())
+        except pa.ArrowIndexError as error:
+            msg = f"{self.path}: damaged Parquet data (column {name!r}: {error}); make the file again"
+            raise InputError(msg) from error
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             msg = f"{self.path}: column {name!r} holds {batch.column(name).type}, names were expected"
             raise InputError(msg) from error
