@@ -66,6 +66,13 @@ class Mask(StrEnum):
     PUBLISHED = "published"
 
 
+class Scale(StrEnum):
+    """Unit in which an observable is trained."""
+
+    QUANTILES = "quantiles"
+    MOMENTS = "moments"
+
+
 _SELECTION = "What to learn from"
 _TRAINING = "Training"
 _RUNNING = "Running"
@@ -165,6 +172,14 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
                 rich_help_panel=_TRAINING,
             ),
         ] = None,
+        scale: Annotated[
+            Scale | None,
+            typer.Option(
+                help="Unit in which an observable is trained: half its 16-84 % interval, or its standard deviation. "
+                "[default: quantiles]",
+                rich_help_panel=_TRAINING,
+            ),
+        ] = None,
         mask: Annotated[
             Mask | None,
             typer.Option(
@@ -221,6 +236,7 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
             "preset": preset, "centers": _centers(center), "epochs": epochs, "batch_size": batch_size,
             "learning_rate": learning_rate, "threshold": threshold, "min_importance": min_importance,
             "class_weights": class_weights, "negative_weights": negative_weights, "bootstrap": bootstrap,
+            "scale": scale,
             "mask": mask, "min_effective_events": min_effective_events, "tidy": tidy,
         }  # fmt: skip
         chosen = {name: str(value) if isinstance(value, StrEnum) else value

@@ -10,7 +10,7 @@ import numpy as np
 from cutflow_cli.engine.loop import Stepper, train
 from cutflow_cli.errors import UsageError
 from cutflow_cli.events.batch import EventSample
-from cutflow_cli.models.lcf.flow import concerns, learned_flow, with_n_minus_1
+from cutflow_cli.models.lcf.flow import concerns, learned_flow, tidied, with_n_minus_1
 from cutflow_cli.models.lcf.prepare import Prepared, prepare
 from cutflow_cli.models.lcf.settings import LcfSettings
 from cutflow_cli.models.protocol import Fitted, TrainingContext
@@ -49,7 +49,7 @@ class LearnableCutFlow:
         settings = self.settings
         self._require_centers(sample)
         started = time.perf_counter()
-        data = prepare(sample, settings.centers, settings.class_weights, settings.negative_weights)
+        data = prepare(sample, settings)
         stepper = self._stepper(data, context)
         prepared = time.perf_counter()
         history = train(
@@ -67,7 +67,10 @@ class LearnableCutFlow:
             )
             for row, replica in enumerate(context.replicas)
         ]
-        agreed = with_n_minus_1(consensus(flows).rounded(sample.dtypes), sample)
+        agreed = consensus(flows).rounded(sample.dtypes)
+        if settings.tidy:
+            agreed = tidied(agreed, sample, settings)
+        agreed = with_n_minus_1(agreed, sample)
         epochs, replicas = history["loss"].shape
         columns = {
             "replica": np.tile(np.array(context.replicas, dtype=np.int32), epochs),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.errors import UsageError, nearest
 from cutflow_cli.events.batch import EventSample
+from cutflow_cli.models.lcf.settings import LcfSettings, Scale
 from cutflow_cli.models.weights import training_weights, weighted_quantiles
 
 #: Quantiles of the signal between which its mean is taken as the centre: a tail does not move it.
@@ -26,8 +26,8 @@ class Prepared:
             is that of the raw difference to the centre, zero for exactly none.
         sign: +1 background, -1 signal, float32 of shape (events,).
         weight: training weights, float32 of shape (events,).
-        mean: mean of each feature on the training split.
-        std: its standard deviation (population).
+        mean: origin of each feature's unit: its mean or median on the training split.
+        std: that unit: its standard deviation (population) or half its 16-84 % interval.
         centre: where each feature is divided, in its own unit.
     """
 
@@ -48,36 +48,44 @@ class Prepared:
         return float(self.mean[feature] + self.std[feature] * (u + self.standard_centre[feature]))
 
 
-def prepare(sample: EventSample, centers: Mapping[str, float], classes: Any, negative: Any) -> Prepared:  # noqa: ANN401
+def prepare(sample: EventSample, settings: LcfSettings) -> Prepared:
     """Standardise the training split and divide each feature at its centre.
 
-    Moments count every event once, as published; values that are not finite are left out of them.
+    Moments and quantiles count every event once, as published; values that are not finite are left out of them.
 
     Args:
         sample: the training split, already checked.
-        centers: centres given by the user, by feature.
-        classes: how to weight the classes (see `training_weights`).
-        negative: what to do with negative weights.
+        settings: of the training.
 
     Raises:
         UsageError: if a centre is for no feature, or lies outside its data.
+        InputError: if the training weights of a class do not sum to a positive number.
     """
-    for name in centers:
+    for name in settings.centers:
         if name not in sample.features:
             msg = f"--center {name}: no such feature; {nearest(name, sample.features)}"
             raise UsageError(msg)
-    weight = training_weights(sample.weight, sample.label, classes, negative)
-    mean, std, centre = (np.empty(len(sample.features)) for _ in range(3))
+    weight = training_weights(sample.weight, sample.label, settings.class_weights, settings.negative_weights)
+    origin, unit, centre = (np.empty(len(sample.features)) for _ in range(3))
     u = np.empty(sample.x.shape, dtype=np.float32)
     for i, name in enumerate(sample.features):
         values = sample.x[:, i].astype(np.float64)
         finite = np.isfinite(values)
-        mean[i], std[i] = values[finite].mean(), values[finite].std()
+        origin[i], unit[i] = _unit(values[finite], settings.scale)
         signal = finite & (sample.label == 1)
-        centre[i] = _centre(name, centers, values[finite], values[signal], weight[signal])
-        u[:, i] = _distance(values, centre[i], std[i])
+        centre[i] = _centre(name, settings.centers, values[finite], values[signal], weight[signal])
+        u[:, i] = _distance(values, centre[i], unit[i])
     sign = np.where(sample.label == 1, np.float32(-1), np.float32(1)).astype(np.float32)
-    return Prepared(u, sign, weight.astype(np.float32), mean, std, centre)
+    return Prepared(u, sign, weight.astype(np.float32), origin, unit, centre)
+
+
+def _unit(values: NDArray[np.float64], scale: Scale) -> tuple[float, float]:
+    """Return origin and unit of a feature; moments where most values are equal and quantiles give no width."""
+    if scale == "quantiles":
+        low, middle, high = np.quantile(values, [0.16, 0.5, 0.84])
+        if high > low:
+            return float(middle), float(high - low) / 2
+    return float(values.mean()), float(values.std())
 
 
 def _centre(

@@ -15,7 +15,9 @@ letter. Fault by fault:
    event weights keep the boundaries independent of how many events were simulated.
 5. *Averaged cuts mix runs that found different regions.* Mended: the consensus takes the majority's region.
 6. *Centres are set by hand.* Mended: the signal's trimmed mean on the training split, unless given.
-7. *Errors cover retraining alone.* Mended in evaluation: statistical errors stand beside the spread.
+7. *Outliers stretch the unit in which an observable is trained*, since it is the standard deviation; boundaries then
+   stay where they started. Mended: half the 16-84 % interval (`scale="quantiles"`).
+8. *Errors cover retraining alone.* Mended in evaluation: statistical errors stand beside the spread.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from cutflow_cli.settings_file import read_mapping
 
 Strategy = Literal["parallel", "sequential"]
 MaskRule = Literal["applied", "published"]
+Scale = Literal["quantiles", "moments"]
 
 
 class LcfSettings(Settings):
@@ -49,6 +52,8 @@ class LcfSettings(Settings):
         class_weights: `balanced`, `physical` or `unit` event weights in the loss.
         negative_weights: what training does with negative weights.
         bootstrap: give each replica its own Poisson(1) weights, so that the spread covers the training sample too.
+        scale: unit in which an observable is trained: median and half the 16-84 % interval (`quantiles`), or mean and
+            standard deviation (`moments`, as published).
         mask: which events go on in a sequential flow: those of the cut as `applied`, or, as `published`, those that
             both neurons keep.
         min_effective_events: fewer effective events of a class than this, and the next observable trains unmasked.
@@ -66,6 +71,7 @@ class LcfSettings(Settings):
     class_weights: ClassWeights = "balanced"
     negative_weights: NegativeWeights = "keep"
     bootstrap: bool = False
+    scale: Scale = "quantiles"
     mask: MaskRule = "applied"
     min_effective_events: float = Field(default=100.0, ge=0)
     tidy: bool = True
@@ -80,6 +86,7 @@ PUBLISHED: dict[str, Any] = {
     "min_importance": 0.05,
     "class_weights": "unit",
     "bootstrap": False,
+    "scale": "moments",
     "mask": "published",
     "min_effective_events": 0.0,
     "tidy": False,
