@@ -8,7 +8,7 @@ from pathlib import Path
 from cutflow_cli.errors import InputError, UsageError, nearest
 from cutflow_cli.evaluation.tables import NamedFlow
 from cutflow_cli.events.plain import open_parquet
-from cutflow_cli.events.schema import SPLIT, SPLITS
+from cutflow_cli.events.schema import SPLIT
 from cutflow_cli.events.splits import SplitFractions
 from cutflow_cli.events.table import EventsFile, open_events
 from cutflow_cli.runs import Run
@@ -60,10 +60,9 @@ def _split_assignment(run: Run) -> tuple[SplitFractions, int]:
     recorded = run.manifest.data.get("split_fractions")
     seed = run.manifest.data.get("split_seed")
     try:
-        values = [recorded[split] for split in SPLITS] if isinstance(recorded, dict) else recorded
-        fractions = SplitFractions() if values is None else SplitFractions(*(float(value) for value in values))
+        fractions = SplitFractions() if recorded is None else SplitFractions(*map(float, recorded))
         return fractions, 0 if seed is None else int(seed)
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError) as error:
         msg = f"{run.path}: damaged split assignment in run.json ({recorded!r}, seed {seed!r}); train again"
         raise InputError(msg) from error
 
