@@ -1,0 +1,138 @@
+"""What an event is worth: from generator weights to expected events.
+
+An event with generator weight g, of a sample whose generated events have weights that sum to Σg, stands for
+
+    w = σ · k · ε · L · g / Σg
+
+expected events: σ the cross section in pb, k a K-factor, ε the share of the cross section that was generated (a
+generator filter's efficiency), L the luminosity in fb⁻¹ (1 fb⁻¹ = 1000 pb⁻¹). Weights may be negative, as those of
+next-to-leading-order generators are; then Σg, not the number of events, is what σ corresponds to. The formula holds
+for one sample of one generation: Σg must run over all events that were generated, so it has to be given where the files
+hold only part of them, and samples that overlap in phase space must not both be added up.
+
+The statistical error of a sum of weights is √Σw²; (Σw)²/Σw² is the number of unweighted events that would have the
+same relative error (L. Kish, Survey Sampling, Wiley 1965, §11.7).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutflow_cli.errors import InputError
+from cutflow_cli.events.settings import ProcessSettings
+
+#: 1 fb⁻¹ in pb⁻¹.
+INVERSE_PB_PER_INVERSE_FB = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorSums:
+    """Sums over generator weights.
+
+    Attributes:
+        events: number of events.
+        sumw: sum of their generator weights.
+        sumw2: sum of the squares; None if unknown.
+    """
+
+    events: int | None
+    sumw: float | None
+    sumw2: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """How a process's weights become expected events.
+
+    Attributes:
+        kind: by cross section; as they come (yields); or 1 for each event.
+        cross_section: in pb, K-factor and filter efficiency included; None unless by cross section.
+        luminosity: in fb⁻¹; None where it plays no part.
+    """
+
+    kind: Literal["cross section", "yields", "unit"]
+    cross_section: float | None = None
+    luminosity: float | None = None
+
+    @classmethod
+    def of(cls, process: ProcessSettings, luminosity: float | None) -> Normalisation:
+        """Return the normalisation that checked settings ask for."""
+        if process.weights_are_yields:
+            return cls("yields")
+        if process.cross_section is None:
+            return cls("unit")
+        effective = process.cross_section * process.k_factor * process.filter_efficiency
+        return cls("cross section", effective, luminosity)
+
+    def scale(self, sumw: float | None) -> float:
+        """Return the factor from generator weights to expected events.
+
+        Args:
+            sumw: sum of generator weights over all generated events.
+        """
+        if self.kind != "cross section":
+            return 1.0
+        assert self.cross_section is not None  # by construction
+        assert self.luminosity is not None
+        assert sumw is not None
+        return self.cross_section * self.luminosity * INVERSE_PB_PER_INVERSE_FB / sumw
+
+
+def generated(name: str, process: ProcessSettings, read: GeneratorSums) -> GeneratorSums:
+    """Settle what was generated, from what the settings say and what the files hold.
+
+    Args:
+        name: the process, for messages.
+        process: its settings.
+        read: sums over the rows that were read; None inside where they were not needed.
+
+    Raises:
+        InputError: if the sum of weights is not positive, or if the files can't hold all generated events though the
+            sum of weights was left to be found from them.
+    """
+    if process.weights_are_yields:
+        return GeneratorSums(process.generated_events, None, None)
+    if process.sum_of_weights is not None:
+        sumw2 = process.sum_of_weights if process.weight is None else None  # weights are 1, so are their squares
+        return GeneratorSums(process.generated_events, process.sum_of_weights, sumw2)
+    if process.generated_events is not None and process.weight is None:
+        return GeneratorSums(process.generated_events, float(process.generated_events), float(process.generated_events))
+    if process.generated_events not in (None, read.events):
+        msg = (
+            f"process {name!r}: {process.generated_events} events were generated but the files hold {read.events}, "
+            "so the sum of weights can't be found from them; give sum_of_weights"
+        )
+        raise InputError(msg)
+    if read.sumw is None or not read.sumw > 0:
+        zero = "all weights are zero" if read.sumw2 == 0 else f"the weights sum to {read.sumw:g}"
+        msg = f"process {name!r}: {zero}; a cross section needs a positive sum of weights"
+        raise InputError(msg)
+    return read
+
+
+def check_weights(weights: NDArray[np.float64], where: str, name: str, first_row: int) -> None:
+    """Refuse weights that are missing or infinite.
+
+    Args:
+        weights: shape (events,).
+        where: the file, for messages.
+        name: the column or expression they come from.
+        first_row: row number of the first of them in the file.
+
+    Raises:
+        InputError: naming how many there are and where the first is.
+    """
+    bad = np.flatnonzero(~np.isfinite(weights))
+    if len(bad):
+        value = weights[bad[0]]
+        what = "missing" if math.isnan(value) else "infinite"
+        msg = (
+            f"{where}: weight {name!r} is {what} for {len(bad)} of rows {first_row} to {first_row + len(weights) - 1} "
+            f"(first: row {first_row + int(bad[0])}); remove or mend those events"
+        )
+        raise InputError(msg)

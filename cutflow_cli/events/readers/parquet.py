@@ -1,0 +1,84 @@
+"""Parquet files with one number per event and column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from cutflow_cli.artifacts import file_digest
+from cutflow_cli.errors import InputError
+from cutflow_cli.events.readers.base import Chunk, Column, first_line
+
+
+class ParquetSource:
+    """A Parquet file opened for reading.
+
+    Raises:
+        InputError: if it is truncated or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.where = str(path)
+        try:
+            self._file = pq.ParquetFile(path, pre_buffer=False)  # a buffer would grow with the file
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(error) from error
+        self.digest = file_digest(path)
+        self.rows: int = self._file.metadata.num_rows
+
+    def _damaged(self, error: Exception) -> InputError:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise error  # the disk's fault, not the file's
+        what = "truncated Parquet file (its end is missing)"
+        if "magic bytes not found" not in str(error):
+            what = f"damaged Parquet file ({first_line(error)})"
+        return InputError(f"{self.path}: {what}; make it or copy it again")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all columns."""
+        return tuple(self._file.schema_arrow.names)
+
+    def column(self, name: str) -> Column:
+        """Describe a column."""
+        return describe(name, self._file.schema_arrow.field(name).type)
+
+    def chunks(self, columns: Sequence[Column], rows: int) -> Iterator[Chunk]:
+        """Read columns in chunks of rows; see `Source.chunks`."""
+        wanted = [column.name for column in columns]
+        try:
+            for batch in self._file.iter_batches(batch_size=rows, columns=wanted):
+                yield {name: to_numpy(batch.column(batch.schema.get_field_index(name))) for name in wanted}
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(error) from error
+
+
+def describe(name: str, kind: pa.DataType) -> Column:
+    """Describe a column of an Arrow table."""
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_floating(value) or pa.types.is_integer(value) or pa.types.is_boolean(value):
+        return Column(name, "number", np.dtype(value.to_pandas_dtype()).name, str(kind))
+    if pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value):
+        return Column(name, "text", "object", "text")
+    return Column(name, "other", "object", str(kind))
+
+
+def to_numpy(column: pa.Array) -> NDArray[Any]:
+    """Turn an Arrow column of numbers or texts into an array; missing numbers become NaN."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if column.null_count and not pa.types.is_floating(column.type) and describe("", column.type).kind == "number":
+        column = (
+            column.cast(pa.float64(), safe=False) if not pa.types.is_boolean(column.type) else column.cast(pa.int8())
+        )
+    return np.asarray(column.to_numpy(zero_copy_only=False))

@@ -1,0 +1,68 @@
+"""Settings of `cutflow ingest` from a TOML or YAML file, with errors that name file, key and remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from cutflow_cli.errors import UsageError, nearest
+from cutflow_cli.events.settings import FeatureSettings, IngestSettings, ProcessSettings
+from cutflow_cli.settings_file import read_mapping
+
+_SECTIONS: dict[str, type[BaseModel]] = {"processes": ProcessSettings, "features": FeatureSettings}
+
+
+def load_settings(path: Path, overrides: dict[str, Any] | None = None) -> IngestSettings:
+    """Read a settings file.
+
+    Args:
+        path: a file whose name ends in .toml, .yaml or .yml.
+        overrides: settings of the top level that replace the file's.
+
+    Raises:
+        InputError: if the file is missing or no text.
+        UsageError: if it can't be parsed, or a setting is unknown, wrong or contradicts another.
+    """
+    return validate({**read_mapping(path), **(overrides or {})}, f"{path}: ")
+
+
+def validate(raw: dict[str, Any], where: str = "") -> IngestSettings:
+    """Check settings, however they were given.
+
+    Args:
+        raw: as in the file.
+        where: put before an error's message.
+
+    Raises:
+        UsageError: at the first setting that is unknown, wrong or contradicts another.
+    """
+    try:
+        return IngestSettings.model_validate(raw)
+    except ValidationError as error:
+        raise UsageError(where + _explain(error)) from error
+    except UsageError as error:
+        if not where or type(error) is not UsageError:
+            raise
+        raise UsageError(where + str(error)) from error
+
+
+def _explain(error: ValidationError) -> str:
+    """Say the first thing that is wrong in one line."""
+    errors = error.errors(include_url=False)
+    first = next((item for item in errors if item["type"] == "extra_forbidden"), errors[0])  # missing, if misspelt
+    place = [str(part) for part in first["loc"] if part != "[key]"]
+    if first["type"] == "extra_forbidden":
+        model = _SECTIONS.get(place[0], IngestSettings) if len(place) > 1 else IngestSettings
+        return f"{'.'.join(place)}: no such setting; {nearest(place[-1], model.model_fields)}"
+    if first["type"] == "missing":
+        return f"{'.'.join(place)}: is missing"
+    kinds = {"rows": 2, "hypothesis": 2}  # pydantic adds to the place which of several types it tried
+    key = next((position for position, part in enumerate(place) if part in kinds and position >= 2), None)
+    place = place if key is None else place[: key + 1]
+    text = first["msg"].removeprefix("Value error, ")
+    text = text[:1].lower() + text[1:] if text.startswith("Input") else text
+    given = first["input"]
+    shown = f" (got {given!r})" if isinstance(given, str | int | float) and text.startswith("input") else ""
+    return f"{'.'.join(place)}: {text}{shown}" if place else text + shown
