@@ -1,7 +1,87 @@
-"""Placeholder replaced by the command's own change."""
+"""cutflow export-cuts: hand a learned selection over to other programs."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-def export_cuts() -> None:
-    """To come."""
+import typer
+
+from cutflow_cli.commands import terminal
+from cutflow_cli.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from cutflow_cli.export.dialect import ColumnNames
+
+_COLUMNS: tuple[ColumnNames, ...] = ("source", "features")
+
+
+def export_cuts(
+    run: Annotated[Path, typer.Argument(help="Run directory that `cutflow train` wrote.", show_default=False)],
+    *,
+    format: Annotated[
+        str,
+        typer.Option(help="text, json, python (module), root (TCut) or rdataframe (C++ function)."),
+    ] = "text",
+    out: Annotated[Path | None, typer.Option(help="Write to this file.", show_default="stdout")] = None,
+    replica: Annotated[
+        int | None, typer.Option(help="One replica by number.", show_default="the consensus of all")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every replica beside the consensus (text, json).")] = False,
+    working_point: Annotated[
+        str | None,
+        typer.Option(help="A working point by name or target; code formats need one.", show_default="all"),
+    ] = None,
+    hypothesis: Annotated[
+        float | None,
+        typer.Option(help="A signal mass hypothesis; code formats need one.", show_default="all"),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Names in code: the columns of the ingested files (source), or of the events file (features).",
+            show_default="source",
+        ),
+    ] = None,
+    without_preselection: Annotated[
+        bool, typer.Option("--without-preselection", help="Leave the preselection out.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace --out if it holds something else.")] = False,
+) -> None:
+    """Write the cuts that a run learned, for people (text), programs (json), numpy and pandas (python) or ROOT.
+
+    All formats say the same selection, preselection first, and select the same events, missing values included.
+    """
+    from cutflow_cli.artifacts import Action
+    from cutflow_cli.export.choose import Choice
+    from cutflow_cli.export.handover import export_cuts as exported
+    from cutflow_cli.export.handover import save
+    from cutflow_cli.runs import open_run
+
+    result = exported(
+        open_run(run),
+        format,
+        choice=Choice(replica, all_, working_point, hypothesis),
+        columns=_columns(columns),
+        preselection=not without_preselection,
+    )
+    for text in result.notes:
+        terminal.note(text)
+    for text in result.warnings:
+        terminal.warning(text)
+    if out is None:
+        terminal.result(result.text.rstrip("\n"))
+    elif save(out, result.text, force=force) is Action.DONE:
+        terminal.note(f"{out}: already done")
+    else:
+        terminal.note(f"{out}: written")
+
+
+def _columns(text: str | None) -> ColumnNames | None:
+    if text is None:
+        return None
+    for known in _COLUMNS:
+        if text == known:
+            return known
+    msg = f"--columns {text}: no such choice; {nearest(text, _COLUMNS)}"
+    raise UsageError(msg)

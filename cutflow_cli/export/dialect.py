@@ -1,0 +1,174 @@
+"""What is exported, and what a dialect promises.
+
+Every dialect renders the same selection: the preselection that the events had passed, then the active cuts in order. A
+dialect that has no word for a part of it raises, it never writes something subtly different. For dialects that
+execute, what they write selects the same events as `CutFlow.mask`, missing and infinite values included. Cuts on the
+source's own columns, and on sums, products, quotients and roots of them, agree to the last bit; `log`, `sin`, `**` and
+their like come from another library in each language and may differ in a double's last bit, as may sums of products
+on processors where a compiler fuses them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+from cutflow_cli import __version__
+from cutflow_cli.events.schema import FeatureInfo
+from cutflow_cli.selection.cutflow import CutFlow
+from cutflow_cli.selection.parse import parse_arithmetic, parse_condition
+from cutflow_cli.selection.text import render
+from cutflow_cli.selection.tree import AsFloat32, Node, substitute
+
+#: What the exported selection is applied to: the files that were ingested, or the events file.
+ColumnNames = Literal["source", "features"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selections:
+    """What is exported: one or more flows of a run, and what is needed to apply them elsewhere.
+
+    Attributes:
+        run: name of the run.
+        method: what learned the flows.
+        flows: the flows, boundaries rounded to their columns' type.
+        features: the run's features in the order of the flow.
+        preselection: conditions on source columns that come before the cuts; empty if left out.
+        columns: whether names are the source's, or the features' as in the events file.
+        replicas: how many replicas the run trained.
+        seed: seed of the run.
+        data: the events file that it was trained on, as `train` was given it; None if not known.
+    """
+
+    run: str
+    method: str
+    flows: tuple[CutFlow, ...]
+    features: tuple[FeatureInfo, ...]
+    preselection: tuple[str, ...] = ()
+    columns: ColumnNames = "source"
+    replicas: int = 1
+    seed: int = 0
+    data: str | None = None
+
+    @property
+    def flow(self) -> CutFlow:
+        """The only flow, for dialects that carry one."""
+        (flow,) = self.flows
+        return flow
+
+    def feature(self, name: str) -> FeatureInfo:
+        """Return a feature by name; `handover` has checked that the run has it."""
+        return next(feature for feature in self.features if feature.name == name)
+
+    def unit(self, name: str) -> str:
+        """Return a feature's unit with a space before it, or nothing."""
+        unit = self.feature(name).unit
+        return f" {unit}" if unit else ""
+
+
+class Dialect(Protocol):
+    """One way to write a selection.
+
+    Attributes:
+        name: what `--format` calls it.
+        summary: what it is, a few words.
+        several: whether it carries several flows in one text.
+        executes: whether it is code that is applied to events, so that `--columns` means something.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    several: ClassVar[bool]
+    executes: ClassVar[bool]
+
+    def render(self, selections: Selections) -> str:
+        """Write the selection.
+
+        Returns:
+            The text, with a line break at its end.
+
+        Raises:
+            UsageError: if the dialect can't say a part of the selection.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a selection, to be rendered.
+
+    Attributes:
+        title: the condition in words, one line: what a cut-flow table calls it.
+        tree: the condition.
+    """
+
+    title: str
+    tree: Node
+
+
+def feature_tree(feature: FeatureInfo) -> Node | None:
+    """Return the expression that a feature was computed from, or None for the source's own column.
+
+    Expressions are computed in double precision, then rounded to the type of the feature's column.
+
+    Raises:
+        UsageError: if the expression is not in the language.
+    """
+    if feature.expression is None:
+        return None
+    tree = parse_arithmetic(feature.expression, f"feature {feature.name!r}: ")
+    return AsFloat32(tree) if feature.dtype == "float32" else tree
+
+
+def preselection_conditions(selections: Selections) -> tuple[Condition, ...]:
+    """Return the preselection, condition by condition.
+
+    Raises:
+        UsageError: if a condition is not in the language.
+    """
+    trees = [parse_condition(text, "preselection: ") for text in selections.preselection]
+    return tuple(Condition(f"preselection: {render(tree)}", tree) for tree in trees)
+
+
+def cut_conditions(selections: Selections) -> tuple[Condition, ...]:
+    """Return the applied cuts of the only flow, in terms of features."""
+    trees = ((str(cut), cut.expression()) for cut in selections.flow.cuts)
+    return tuple(Condition(title, tree) for title, tree in trees if tree is not None)
+
+
+def conditions(selections: Selections) -> tuple[Condition, ...]:
+    """Return all conditions of the only flow in order, in terms of the columns that they are to be applied to.
+
+    Features that were computed are replaced by their expressions, unless the names are to be the features'.
+
+    Raises:
+        UsageError: if an expression of the run is not in the language.
+    """
+    cuts = cut_conditions(selections)
+    if selections.columns == "source":
+        used = dict.fromkeys(cut.observable for cut in selections.flow.cuts)
+        trees = {name: feature_tree(selections.feature(name)) for name in used}
+        replacements = {name: tree for name, tree in trees.items() if tree is not None}
+        cuts = tuple(Condition(cut.title, substitute(cut.tree, replacements)) for cut in cuts)
+    return (*preselection_conditions(selections), *cuts)
+
+
+def provenance(selections: Selections) -> tuple[str, ...]:
+    """Say in words what is exported: a line on the run, a line on the flow, and what it was trained on."""
+    lines = [
+        f"Selection of the run {selections.run}, learned by {selections.method} (cutflow {__version__}).",
+        f"It is the {describe(selections.flow, selections.replicas)}, seed {selections.seed}.",
+    ]
+    if selections.data:
+        lines.append(f"Trained on {selections.data}.")
+    if selections.columns == "features":
+        lines.append("For the columns of the events file, to which the preselection has been applied.")
+    return tuple(" ".join(line.split()) for line in lines)
+
+
+def describe(flow: CutFlow, replicas: int) -> str:
+    """Say which of a run's flows this is."""
+    what = f"replica {flow.replica}"
+    if flow.kind == "consensus":
+        what = f"consensus of {replicas} replica{'s' * (replicas != 1)}"
+    hypothesis = "" if flow.hypothesis is None else f", hypothesis {flow.hypothesis:.15g}"
+    return f"{what}, working point {flow.working_point}{hypothesis}"

@@ -1,0 +1,143 @@
+"""Hand a run's selection over to other programs: choose its flows, and write them in a dialect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cutflow_cli.artifacts import Action, decide, digest, write_text
+from cutflow_cli.errors import InputError, UsageError, nearest
+from cutflow_cli.export.choose import Choice, choose, require_one
+from cutflow_cli.export.dialect import ColumnNames, Selections
+from cutflow_cli.export.registry import find_dialect
+from cutflow_cli.selection.parse import ExpressionError
+
+if TYPE_CHECKING:
+    from cutflow_cli.runs import Run
+    from cutflow_cli.selection.cutflow import CutFlow
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """An exported selection.
+
+    Attributes:
+        text: in the dialect, with a line break at its end.
+        notes: what was left out on request, a sentence each.
+        warnings: what a user should know before using it, a sentence each.
+    """
+
+    text: str
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def export_cuts(
+    run: Run,
+    dialect: str = "text",
+    *,
+    choice: Choice | None = None,
+    columns: ColumnNames | None = None,
+    preselection: bool = True,
+) -> Export:
+    """Write the selection that a run learned.
+
+    Args:
+        run: an opened run.
+        dialect: a name of `registry.DIALECTS`.
+        choice: which flows; None for the consensus, all working points and hypotheses.
+        columns: what the names in code mean: the source's columns, for the files that were ingested, or the
+            features, for the events file, to which the preselection has been applied. None for the source's.
+        preselection: whether to render it.
+
+    Raises:
+        InputError: if the run has no cuts, cuts on something that is no feature of it, or holds an expression that is
+            not in the language.
+        UsageError: if the dialect or what is chosen does not exist, or if the dialect can't say it.
+    """
+    found = find_dialect(dialect)
+    if columns is not None and not found.executes:
+        msg = f"--columns is for code; --format {dialect} gives features with their expressions, leave it away"
+        raise UsageError(msg)
+    if not run.flows:
+        msg = f"{run.path}: {run.manifest.method} gives a score per event, it has no cuts to export"
+        raise InputError(msg)
+    flows = choose(run.flows, choice or Choice())
+    if not found.several:
+        require_one(flows, dialect)
+    kept, notes = _preselection(run, columns, wanted=preselection)
+    selections = Selections(
+        run=run.name,
+        method=run.manifest.method,
+        flows=tuple(_checked(run, flow) for flow in flows),
+        features=run.manifest.features,
+        preselection=kept,
+        columns=columns or "source",
+        replicas=run.manifest.replicas[1] - run.manifest.replicas[0],
+        seed=run.manifest.seed,
+        data=_data_path(run),
+    )
+    try:
+        text = found.render(selections)
+    except ExpressionError as error:  # the run's fault, not the user's
+        msg = f"{run.path / 'run.json'}: {error}"
+        raise InputError(msg) from error
+    return Export(text, notes, tuple(_warnings(run, flows)))
+
+
+def save(out: Path, text: str, *, force: bool) -> Action:
+    """Write an export to a file, unless it is there already.
+
+    Args:
+        out: the file.
+        text: its content.
+        force: replace a file with other content.
+
+    Returns:
+        DONE if the file holds this text already, START if it was written.
+
+    Raises:
+        UsageError: if something else is there and `force` is not set.
+    """
+    existing = digest(out.read_text(encoding="utf-8", errors="replace")) if out.is_file() else None
+    action = decide(out, digest(text), existing, force=force and existing != digest(text))
+    if action is Action.START:
+        write_text(out, text)
+    return action
+
+
+def _checked(run: Run, flow: CutFlow) -> CutFlow:
+    """Round boundaries to the columns' types, as they were when events were counted."""
+    dtypes = run.manifest.dtypes
+    for name in flow.observables:
+        if name not in dtypes:
+            msg = f"{run.path}: cuts on {name!r}, which is no feature of the run; {nearest(name, dtypes)}"
+            raise InputError(msg)
+    return flow.rounded(dtypes)
+
+
+def _preselection(run: Run, columns: ColumnNames | None, *, wanted: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the conditions to render, and what to say of those that are not."""
+    conditions = run.manifest.preselection
+    if not wanted and not conditions:
+        return (), ("the run has no preselection to leave out",)
+    text = " and ".join(f"({condition})" if len(conditions) > 1 else condition for condition in conditions)
+    if not wanted:
+        return (), (f"preselection left out: {text}",)
+    if columns == "features" and conditions:
+        return (), (f"preselection left out, the events file's columns are after it: {text}",)
+    return conditions, ()
+
+
+def _data_path(run: Run) -> str | None:
+    path = run.manifest.data.get("path")
+    return path if isinstance(path, str) else None
+
+
+def _warnings(run: Run, flows: tuple[CutFlow, ...]) -> list[str]:
+    empty = [flow for flow in flows if not flow.cuts]
+    if not empty:
+        return []
+    points = ", ".join(dict.fromkeys(flow.working_point for flow in empty))
+    return [f"{run.path}: no cut is active (working point {points}); the selection keeps every event"]

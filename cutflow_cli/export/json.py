@@ -1,0 +1,62 @@
+"""JSON: the selections as data, for other programs.
+
+A boundary is null where the region has none. JSON has no infinity and none is invented: a cut with an infinite
+boundary is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, ClassVar
+
+from cutflow_cli.errors import UsageError
+from cutflow_cli.export.dialect import Selections
+from cutflow_cli.selection.cut import Cut
+
+#: Changes when a reader written for the old layout would misread the new one.
+SCHEMA_VERSION = 1
+
+
+class Json:
+    """The dialect `json`."""
+
+    name: ClassVar[str] = "json"
+    summary: ClassVar[str] = "the selections as data"
+    several: ClassVar[bool] = True
+    executes: ClassVar[bool] = False
+
+    def render(self, selections: Selections) -> str:
+        """Write all flows, with the features that they cut on and the preselection.
+
+        Raises:
+            UsageError: if a boundary is infinite.
+        """
+        used = {cut.observable for flow in selections.flows for cut in flow.cuts}
+        document: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "features": {
+                feature.name: {"expression": feature.expression, "unit": feature.unit, "dtype": feature.dtype}
+                for feature in selections.features
+                if feature.name in used
+            },
+            "preselection": list(selections.preselection),
+            "cut_flows": [
+                {
+                    "working_point": flow.working_point,
+                    "target": flow.target,
+                    "hypothesis": flow.hypothesis,
+                    "replica": flow.replica,
+                    "cuts": [_cut(cut) for cut in flow.cuts],
+                }
+                for flow in selections.flows
+            ],
+        }
+        return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _cut(cut: Cut) -> dict[str, Any]:
+    if any(boundary is not None and math.isinf(boundary) for boundary in (cut.lower, cut.upper)):
+        msg = f"JSON can't say the infinite boundary of the cut {cut}; export as python, root or rdataframe"
+        raise UsageError(msg)
+    return {"observable": cut.observable, "region": cut.region.value, "lower": cut.lower, "upper": cut.upper}

@@ -1,0 +1,103 @@
+"""Text: the selection for people, as for a logbook.
+
+Boundaries are written exactly, as everywhere: what is printed is what is applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from cutflow_cli import __version__
+from cutflow_cli.export.dialect import Selections, describe
+from cutflow_cli.selection.cut import Region
+from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
+
+
+class Text:
+    """The dialect `text`."""
+
+    name: ClassVar[str] = "text"
+    summary: ClassVar[str] = "for people: cuts with errors, and what was left out and why"
+    several: ClassVar[bool] = True
+    executes: ClassVar[bool] = False
+
+    def render(self, selections: Selections) -> str:
+        """Write each flow as a numbered list, then the cuts that are not applied and what the features are."""
+        lines = [
+            f"Run {selections.run}, learned by {selections.method}, seed {selections.seed} (cutflow {__version__})"
+        ]
+        if selections.data:
+            lines.append(f"trained on {selections.data}")
+        lines += [f"preselection: {condition}" for condition in selections.preselection]
+        for flow in selections.flows:
+            lines += ["", *_flow(selections, flow)]
+        used = {cut.observable for flow in selections.flows for cut in flow.cuts}
+        computed = [feature for feature in selections.features if feature.name in used and feature.expression]
+        if computed:
+            lines += ["", "where"]
+            lines += [f"    {feature.name} = {feature.expression}" for feature in computed]
+        return "\n".join(lines) + "\n"
+
+
+def _flow(selections: Selections, flow: CutFlow) -> list[str]:
+    title = describe(flow, selections.replicas)
+    applied = [step for step in flow.steps if step.active and step.cut.region is not Region.ALL]
+    left_out = [step for step in flow.steps if step not in applied]
+    lines = [f"{title[0].upper()}{title[1:]}"]
+    if applied:
+        lines += _table(
+            ("", "cut", "error of the boundary", "agreement", "importance", "N-1 loss"),
+            [
+                (str(number), _words(selections, step), _errors(step), *_measures(step))
+                for number, step in enumerate(applied, start=1)
+            ],
+        )
+    else:
+        lines.append("    no cut: it keeps every event")
+    if left_out:
+        lines.append("not applied")
+        lines += [f"    {_words(selections, step)} ({_reason(step)})" for step in left_out]
+    return lines
+
+
+def _words(selections: Selections, step: LearnedCut) -> str:
+    if step.cut.region is Region.ALL:
+        return step.cut.observable
+    return f"{step.cut}{selections.unit(step.cut.observable)}"
+
+
+def _reason(step: LearnedCut) -> str:
+    reasons = [step.note or ("keeps everything" if step.cut.region is Region.ALL else "inactive")]
+    if step.importance is not None:
+        reasons.append(f"importance {step.importance:.3f}")
+    if step.agreement is not None:
+        reasons.append(f"agreement {step.agreement:.2f}")
+    return ", ".join(reasons)
+
+
+def _errors(step: LearnedCut) -> str:
+    errors = (("lower", step.lower_error), ("upper", step.upper_error))
+    known = [(side, error) for side, error in errors if error is not None]
+    if len(known) == 1:
+        return f"± {known[0][1]:.2g}"
+    return ", ".join(f"{side} ± {error:.2g}" for side, error in known)
+
+
+def _measures(step: LearnedCut) -> tuple[str, str, str]:
+    """Write agreement, importance and N-1 loss; empty where the method or a single replica has none."""
+    return (
+        "" if step.agreement is None else f"{step.agreement:.2f}",
+        "" if step.importance is None else f"{step.importance:.3f}",
+        "" if step.n_minus_1_loss is None else f"{step.n_minus_1_loss:+.4f}",
+    )
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lay out columns under a header; columns that are empty in all rows are left out."""
+    kept = [column for column in range(len(header)) if any(row[column] for row in rows)]
+    widths = [max(len(line[column]) for line in (header, *rows)) for column in kept]
+    return [
+        ("  " + "  ".join(line[column].ljust(width) for column, width in zip(kept, widths, strict=True))).rstrip()
+        for line in (header, *rows)
+    ]
