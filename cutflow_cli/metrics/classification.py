@@ -32,10 +32,10 @@ def efficiency(passed: Sums, total: Sums) -> Estimate:
     limit = none_of(total.n_eff)
     reason = None
     if passed.events == 0:
-        reason = f"no simulated event passes: the efficiency is below {limit:.2g} at {LIMIT_LEVEL:.0%} CL"
+        reason = f"no simulated event passes: the efficiency is below {limit:.3g} at {LIMIT_LEVEL:.0%} CL"
     elif passed.events == total.events:
         value, variance = 1.0, 0.0  # sums in another order may differ in the last digit
-        reason = f"every simulated event passes: the inefficiency is below {limit:.2g} at {LIMIT_LEVEL:.0%} CL"
+        reason = f"every simulated event passes: the inefficiency is below {limit:.3g} at {LIMIT_LEVEL:.0%} CL"
     return Estimate(value, math.sqrt(variance), reason)
 
 
@@ -66,7 +66,7 @@ def rejection(background_efficiency: Estimate, trials: float) -> Estimate:
         return Estimate.undefined(background_efficiency.reason or "the background efficiency is undefined")
     if value == 0:
         limit = 1 / none_of(trials)
-        text = f"no simulated background event passes: the rejection is above {limit:.2g} at {LIMIT_LEVEL:.0%} CL"
+        text = f"no simulated background event passes: the rejection is above {limit:.3g} at {LIMIT_LEVEL:.0%} CL"
         return Estimate.undefined(text)
     if value < 0:
         return Estimate.undefined("negative weights outweigh the others: the background efficiency is negative")

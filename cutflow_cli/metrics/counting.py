@@ -67,4 +67,7 @@ def precision(counts: Counts) -> Estimate:
     var_tp = counts.tp * counts.fn / (counts.tp + counts.fn) if counts.tp else 0.0
     var_fp = counts.fp * counts.tn / (counts.fp + counts.tn) if counts.fp else 0.0
     variance = (counts.fp**2 * var_tp + counts.tp**2 * var_fp) / passed**4
-    return Estimate(counts.tp / passed, math.sqrt(variance))
+    nothing = (
+        None if counts.tp and counts.fp else "events of one class alone pass: the error vanishes, the spread need not"
+    )
+    return Estimate(counts.tp / passed, math.sqrt(variance), nothing)

@@ -69,5 +69,5 @@ def expected_events(passed: Sums, what: str, weights: Sequence[float] = ()) -> E
         return Estimate(passed.sumw, math.sqrt(passed.sumw2))
     reason = f"no simulated {what} event passes"
     if any(weights):
-        reason += f": its yield is below {limit_of_none(weights):.2g} at {LIMIT_LEVEL:.0%} CL"
+        reason += f": its yield is below {limit_of_none(weights):.3g} at {LIMIT_LEVEL:.0%} CL"
     return Estimate(0.0, 0.0, reason)

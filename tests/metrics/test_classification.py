@@ -48,8 +48,8 @@ def test_nothing_and_everything_have_no_spread_but_a_limit():
     none, everything = efficiency(Sums(), Sums(50, 50, 50)), efficiency(Sums(50, 50, 50), Sums(50, 50, 50))
     assert (none.value, none.error) == (0, 0)
     assert (everything.value, everything.error) == (1, 0)
-    assert none.reason == "no simulated event passes: the efficiency is below 0.058 at 95% CL"
-    assert everything.reason == "every simulated event passes: the inefficiency is below 0.058 at 95% CL"
+    assert none.reason == "no simulated event passes: the efficiency is below 0.0582 at 95% CL"
+    assert everything.reason == "every simulated event passes: the inefficiency is below 0.0582 at 95% CL"
 
 
 def test_limit_is_clopper_pearson():
@@ -70,7 +70,7 @@ def test_rejection():
     assert found.error == pytest.approx(0.002 / 0.04**2)
     nothing = rejection(Estimate(0.0, 0.0), 100)
     assert nothing.value is None
-    assert nothing.reason == "no simulated background event passes: the rejection is above 34 at 95% CL"
+    assert nothing.reason == "no simulated background event passes: the rejection is above 33.9 at 95% CL"
     assert "negative" in rejection(Estimate(-0.1, 0.1), 100).reason
     assert rejection(Estimate.undefined("why"), 100).reason == "why"
 

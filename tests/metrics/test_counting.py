@@ -36,6 +36,12 @@ def test_bounds_have_no_spread():
     assert binomial_count(5, 10).error == pytest.approx(math.sqrt(2.5))
 
 
+def test_precision_of_one_class_alone_says_so():
+    found = precision(Counts(tp=5, fp=0, tn=5, fn=5))
+    assert (found.value, found.error) == (1, 0)
+    assert "one class alone" in found.reason
+
+
 def test_empty_classes():
     assert binomial_count(0, 0).reason == "there are no events of this class"
     assert accuracy(Counts(0, 0, 0, 0)).value is None

@@ -33,7 +33,7 @@ def test_sums_add_and_scale():
 def test_none_passing_gives_the_limit_of_the_heaviest_process():
     found = expected_events(Sums(), "background", [0.1, 20.0])
     assert (found.value, found.error) == (0, 0)
-    assert found.reason == "no simulated background event passes: its yield is below 60 at 95% CL"  # 2.996 * 20
+    assert found.reason == "no simulated background event passes: its yield is below 59.9 at 95% CL"  # 2.996 * 20
 
 
 def test_limit_covers():
