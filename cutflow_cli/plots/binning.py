@@ -102,7 +102,7 @@ def _stretch(low: float, high: float, near: Sequence[float]) -> tuple[float, flo
 def _around(value: float) -> Binning:
     """Bins around a constant, with the constant in the middle of one."""
     width = 0.1 * abs(value) or 0.1
-    return Binning(value + width * (np.arange(MIN_BINS + 2) - 0.5 * (MIN_BINS + 1)))
+    return Binning(value + width * (np.arange(MIN_BINS + 2, dtype=np.float64) - 0.5 * (MIN_BINS + 1)))
 
 
 def _round_edges(low: float, high: float, bins: int, *, counts: bool) -> NDArray[np.float64]:

@@ -45,7 +45,7 @@ def draw_distributions(distributions: Distributions) -> Figure:
     panels = distributions.panels
     columns = _columns(len(panels))
     rows = math.ceil(len(panels) / columns)
-    header = 0.5 if columns > 2 else 0.7
+    header = {1: 1.05, 2: 0.7}.get(columns, 0.5)
     notes = [_wrapped_notes(panel, distributions.sequential) for panel in panels]
     above = [_TITLE + _NOTE * max(map(len, notes[row * columns : (row + 1) * columns])) for row in range(rows)]
     width = columns * (_LEFT + _WIDTH + _RIGHT)
@@ -72,9 +72,10 @@ def _columns(panels: int) -> int:
 
 def _draw_header(figure: Figure, distributions: Distributions, columns: int, width: float, height: float) -> None:
     shown = "after the earlier cuts of the flow" if distributions.sequential else "before any cut"
-    title = figure.text(0.5, 1 - 0.08 / height, plain(f"{distributions.title}: {shown}"), ha="center", va="top")
-    title.set_fontsize(11)
-    fit(figure, title, width - 0.2)
+    lines = [f"{distributions.title}: {shown}"] if columns > 1 else [f"{distributions.title}:", shown]
+    for position, line in enumerate(lines):
+        at = 1 - (0.08 + 0.18 * position) / height
+        fit(figure, figure.text(0.5, at, plain(line), ha="center", va="top", fontsize=11), width - 0.2)
     triangles = tuple(Line2D([], [], color="black", marker=marker, markersize=4, ls="") for marker in "<>")
     entries: list[tuple[Any, str]] = [
         (Line2D([], [], color=SIGNAL, lw=1.6), "signal"),
@@ -84,8 +85,9 @@ def _draw_header(figure: Figure, distributions: Distributions, columns: int, wid
         (triangles, "edge bin with under-/overflow"),
     ]
     handles, labels = zip(*entries, strict=True)
+    anchor = (0.5, 1 - (0.09 + 0.18 * len(lines)) / height)
     legend = figure.legend(
-        handles, labels, loc="upper center", bbox_to_anchor=(0.5, 1 - 0.27 / height), borderaxespad=0.2,
+        handles, labels, loc="upper center", bbox_to_anchor=anchor, borderaxespad=0.2,
         ncols=len(entries) if columns > 2 else min(columns + 1, 3), handlelength=1.6, columnspacing=1.3,
         handler_map={tuple: HandlerTuple(ndivide=None)}, fontsize=9 if columns > 1 else 8,
     )  # fmt: skip
@@ -140,7 +142,9 @@ def _scale_height(axes: Axes, drawn: list[NDArray[np.float64]]) -> None:
     if not drawn:
         axes.set_ylim(0, 1)
         axes.set_yticks([])
-        axes.text(0.5, 0.5, "no events to draw", transform=axes.transAxes, ha="center", va="center", color=_GREY)
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 2}
+        text = axes.text(0.5, 0.5, "no events to draw", transform=axes.transAxes, ha="center", va="center", bbox=box)
+        text.set_zorder(6)
         return
     everything = np.concatenate(drawn)
     top, positive = float(everything.max()), everything[everything > 0]

@@ -158,10 +158,10 @@ def draw_working_points(points: Sequence[WorkingPoint], split: str) -> Figure:
     """
     runs = list(dict.fromkeys(point.run for point in points))
     legend_rows = len(runs) + 4
-    width, height = 7.6, max(4.4, 1.0 + 0.22 * legend_rows)
+    width, height = 7.8, max(4.4, 1.0 + 0.22 * legend_rows)
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.1, 0.55 / height, 4.6 / width, (height - 0.7) / height))
+    axes = figure.add_axes((0.95 / width, 0.55 / height, 4.6 / width, (height - 0.7) / height))
     diagonal = np.geomspace(1e-12, 1, 400)
     axes.plot(diagonal, diagonal, color="#777777", ls=":", lw=1.2, zorder=0)
     for point in sorted(points, key=lambda point: point.flow.kind == "consensus"):

@@ -1,0 +1,294 @@
+"""The files of an evaluation's figures, and that everything on them can be read."""
+
+import itertools
+import os
+
+import numpy as np
+import pytest
+from plot_samples import make_run, write_events
+
+from cutflow_cli.events.schema import FeatureInfo
+from cutflow_cli.plots import figures
+from cutflow_cli.plots.compute import compute
+from cutflow_cli.plots.draw_distributions import draw_distributions, kept_intervals, panel_notes
+from cutflow_cli.plots.draw_summaries import draw_importances, draw_losses, draw_working_points
+from cutflow_cli.plots.learned import importances, loss_curves, main_flow
+from cutflow_cli.plots.style import figure_style
+from cutflow_cli.selection.cut import Cut, Region
+from cutflow_cli.selection.cutflow import LearnedCut
+
+HISTORY = {
+    "replica": np.repeat([0, 1, 2], 5),
+    "epoch": np.tile(np.arange(1, 6), 3),
+    "loss": np.concatenate([1 / np.arange(1.0, 6) + shift for shift in (0.0, 0.1, 0.4)]),
+    "validation_loss": np.full(15, 0.6),
+    "learning_rate": np.full(15, 1e-3),
+}
+
+
+@pytest.fixture(scope="module")
+def events(tmp_path_factory):
+    rng = np.random.default_rng(7)
+    label = np.arange(2000) % 2
+    columns = {
+        "m_jet": rng.normal(80 + 20 * label, 15),
+        "far": rng.normal(1e6 * label, 3e5),
+        "two": rng.normal(0, 2 + 3 * label),
+        "constant": np.full(2000, 3.0),
+        "nothing": np.full(2000, np.nan),
+        "pt": 20 + rng.exponential(40, 2000) * np.where(rng.random(2000) < 0.1, 10, 1),
+        "zeros": np.where(rng.random(2000) < 0.9, 0, rng.exponential(2, 2000)),
+        "odd $name_1$ 漢\n": np.where(rng.random(2000) < 0.1, np.nan, rng.normal(label)),
+        "a_very_long_name_of_an_observable_that_fits_no_axis": rng.normal(label),
+    }
+    return write_events(tmp_path_factory.mktemp("events") / "events.parquet", columns, label, rng.normal(1, 0.3, 2000))
+
+
+def steps(events):
+    cuts = [
+        Cut("m_jet", Region.INSIDE, 70.1234, 120.9876),
+        Cut("far", Region.OUTSIDE, -123456.0, 654321.0),
+        Cut("two", Region.OUTSIDE, -2.5, 2.5),
+        Cut("constant", Region.ABOVE, lower=2.5),
+        Cut("nothing", Region.ALL),
+        Cut("pt", Region.ABOVE, lower=1e5),
+        Cut("zeros", Region.BELOW, upper=50.0),
+        Cut(events.features[-2], Region.BELOW, upper=0.5),
+        Cut(events.features[-1], Region.INSIDE, 0.1, 0.7),
+    ]
+    return [
+        LearnedCut(cut, importance=0.9 / 2**position, n_minus_1_loss=0.01 * position - 0.02, active=cut.region != "all")
+        for position, cut in enumerate(cuts)
+    ]
+
+
+FEATURES = [FeatureInfo("m_jet", unit="GeV", label="m_J"), FeatureInfo("two", label=r"\tau_{2")]
+
+
+@pytest.fixture(scope="module")
+def run(events, tmp_path_factory):
+    chosen = [step for step in steps(events) if step.cut.observable in ("m_jet", "two")]
+    path = tmp_path_factory.mktemp("runs") / "lcf run"
+    return make_run(path, chosen, features=FEATURES, history=HISTORY, method="lcf-sequential")
+
+
+@pytest.fixture(scope="module")
+def drawn(run, events, tmp_path_factory):
+    return figures.draw_figures([run], events, tmp_path_factory.mktemp("first") / "figures")
+
+
+def test_each_figure_is_a_pdf_and_a_png(drawn):
+    kinds = ("lcf_run-distributions", "lcf_run-importances", "lcf_run-loss", "working-points")
+    assert [path.name for path in drawn] == [f"{kind}.{suffix}" for kind in kinds for suffix in ("pdf", "png")]
+    for path in drawn:
+        assert path.read_bytes().startswith(b"%PDF-" if path.suffix == ".pdf" else b"\x89PNG")
+    assert sorted(path.name for path in drawn[0].parent.iterdir()) == sorted(path.name for path in drawn)
+
+
+def test_the_same_input_gives_the_same_bytes(drawn, run, events, tmp_path, run_python):
+    code = f"""
+from pathlib import Path
+from cutflow_cli.events.table import open_events
+from cutflow_cli.plots.figures import draw_figures
+from cutflow_cli.runs import open_run
+draw_figures([open_run({str(run.path)!r})], open_events({str(events.path)!r}), Path({str(tmp_path)!r}))
+"""
+    result = run_python(code, PYTHONHASHSEED="123", SOURCE_DATE_EPOCH="", TZ="Asia/Tokyo", MPLBACKEND="svg")
+    assert result.returncode == 0, result.stderr
+    for path in drawn:
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_no_state_of_matplotlib_is_left_changed(drawn):
+    import matplotlib
+    import matplotlib.pyplot as plt
+
+    assert not plt.get_fignums()
+    assert matplotlib.rcParams["xtick.direction"] == "out", "our style should end with our figures"
+
+
+def overlapping(figure):
+    """Pairs of texts that lie on one another, and texts that leave the figure; tick labels are matplotlib's."""
+    figure.canvas.draw()
+    texts = [*figure.texts]
+    for axes in figure.axes:
+        texts += [*axes.texts, axes.xaxis.label, axes.yaxis.label, axes.title, axes.xaxis.get_offset_text()]
+    for legend in figure.legends:
+        texts += legend.get_texts()
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts if text.get_text() and text.get_visible()]
+    page = figure.bbox
+    outside = [
+        name for name, box in boxes if box.x0 < -1 or box.y0 < -1 or box.x1 > page.x1 + 1 or box.y1 > page.y1 + 1
+    ]
+    on_top = [
+        (one, other)
+        for (one, a), (other, b) in itertools.combinations(boxes, 2)
+        if a.shrunk(0.9, 0.8).overlaps(b.shrunk(0.9, 0.8))
+    ]
+    return outside, on_top
+
+
+@pytest.mark.parametrize(("count", "method"), [(1, "lcf-parallel"), (4, "lcf-parallel"), (9, "lcf-sequential")])
+def test_nothing_overlaps_whatever_the_observables(events, tmp_path, count, method):
+    run = make_run(tmp_path / "run", steps(events)[:count], features=FEATURES, method=method)
+    (distributions,), points = compute([run], events, "test")
+    with figure_style():
+        assert overlapping(draw_distributions(distributions)) == ([], [])
+        assert overlapping(draw_importances(importances(run))) == ([], [])
+        assert overlapping(draw_working_points(points, "test")) == ([], [])
+
+
+def test_a_flow_without_active_cuts_says_so(events, tmp_path):
+    inactive = [
+        LearnedCut(Cut("m_jet", Region.ALL), active=False, note="importance 0.001 is below the line"),
+        LearnedCut(Cut("two", Region.INSIDE, -1.0, 1.0), active=False),
+    ]
+    run = make_run(tmp_path / "run", inactive, method="lcf-sequential")
+    (distributions,), points = compute([run], events, "test")
+    assert [panel.earlier for panel in distributions.panels] == [0, 0]
+    assert {(point.signal.value, point.background.value) for point in points} == {(1.0, 1.0)}
+    assert panel_notes(distributions.panels[0], True) == ["importance 0.001 is below the line"]
+    with figure_style():
+        figure = draw_distributions(distributions)
+    assert [axes.texts[-1].get_text() for axes in figure.axes] == ["not applied", "not applied"]
+    assert importances(run) is None
+
+
+def test_one_replica_is_drawn_without_errors(events, tmp_path):
+    history = {"replica": [0] * 3, "epoch": [1, 2, 3], "loss": [3.0, 2.0, np.nan]}
+    run = make_run(tmp_path / "run", steps(events)[:2], replicas=1, history=history)
+    assert main_flow(run).kind == "replica"
+    found, losses = importances(run), loss_curves(run)
+    assert found.importance.errors is None
+    assert losses.replicas == 1
+    assert losses.bands[0].epochs.tolist() == [1, 2], "a loss that is no number is left out"
+    (distributions,), points = compute([run], events, "test")
+    assert [step.agreement for step in main_flow(run).steps] == [None, None]
+    with figure_style():
+        for figure in (
+            draw_distributions(distributions),
+            draw_importances(found),
+            draw_losses(losses),
+            draw_working_points(points, "test"),
+        ):
+            assert overlapping(figure) == ([], [])
+
+
+def test_a_run_without_cuts_has_its_loss_drawn_only(events, tmp_path):
+    score = make_run(
+        tmp_path / "mlp", [], replicas=1, method="mlp", history={"replica": [0], "epoch": [1], "loss": [0.7]}
+    )
+    (tmp_path / "mlp" / "cuts.parquet").unlink()
+    score = type(score)(score.path, score.manifest, ())
+    assert [path.name for path in figures.draw_figures([score], events, tmp_path)] == ["mlp-loss.pdf", "mlp-loss.png"]
+
+
+def test_importances_come_with_line_and_spread(run):
+    found = importances(run)
+    assert found.threshold == pytest.approx(0.05 / 2)
+    assert found.importance.values == pytest.approx(np.array([0.9, 0.225]) * 1.001)
+    assert found.importance.errors == pytest.approx(np.array([0.9, 0.225]) * np.std([0, 0.001, 0.002]))
+    assert found.n_minus_1.values == pytest.approx([-0.02, 0.0]), "the replicas' mean, as the consensus has none"
+
+
+def test_bars_below_the_line_are_hatched(tmp_path):
+    chosen = [
+        LearnedCut(Cut("x", Region.BELOW, upper=1.0), importance=0.99),
+        LearnedCut(Cut("y", Region.ALL), importance=0.01, active=False),
+    ]
+    run = make_run(tmp_path / "run", chosen)
+    with figure_style():
+        figure = draw_importances(importances(run))
+    (axes,) = figure.axes
+    assert [patch.get_hatch() for patch in axes.patches] == ["", "////"]
+    assert [text.get_text() for text in axes.texts][1].endswith("not applied")
+    (line,) = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert line.get_xdata() == pytest.approx([0.025, 0.025])
+
+
+def test_losses_are_median_and_band_over_replicas(run):
+    curves = loss_curves(run)
+    assert [band.name for band in curves.bands] == ["loss", "validation_loss"]
+    np.testing.assert_allclose(curves.bands[0].median, 1 / np.arange(1.0, 6) + 0.1)
+    np.testing.assert_allclose(curves.bands[0].high - curves.bands[0].median, 0.3 * 0.68)
+    with figure_style():
+        figure = draw_losses(curves)
+    assert overlapping(figure) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("cut", "intervals"),
+    [
+        (Cut("x", Region.BELOW, upper=3.0), [(0, 3)]),
+        (Cut("x", Region.ABOVE, lower=3.0), [(3, 10)]),
+        (Cut("x", Region.INSIDE, 2.0, 30.0), [(2, 10)]),
+        (Cut("x", Region.OUTSIDE, 2.0, 8.0), [(0, 2), (8, 10)]),
+        (Cut("x", Region.OUTSIDE, -1.0, 8.0), [(8, 10)]),
+        (Cut("x", Region.BELOW, upper=-1.0), []),
+        (Cut("x", Region.ALL), [(0, 10)]),
+    ],
+)
+def test_the_shaded_region_is_what_the_cut_keeps(cut, intervals):
+    assert kept_intervals(cut, 0.0, 10.0) == intervals
+    middle = np.array([x + 0.5 for x in range(10)])
+    shaded = np.array([any(start < x < end for start, end in intervals) for x in middle])
+    np.testing.assert_array_equal(cut.passes(middle), shaded)
+
+
+def test_no_background_left_is_drawn_at_its_limit(tmp_path):
+    events = write_events(tmp_path / "events.parquet", {"x": np.arange(100)}, np.arange(100) >= 50)
+    run = make_run(tmp_path / "run", [LearnedCut(Cut("x", Region.ABOVE, lower=60.5))], replicas=1)
+    _, points = compute([run], events, "test")
+    assert points[0].limit == pytest.approx(1 - 0.05 ** (1 / 50))
+    with figure_style():
+        figure = draw_working_points(points, "test")
+    heights = [line.get_ydata()[0] for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert heights == pytest.approx([points[0].limit])
+    assert "none kept: 95% limit" in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+@pytest.mark.parametrize("absent", ["matplotlib", "mplhep", "hist"])
+def test_without_the_plotting_libraries_the_remedy_is_said(run_python, absent):
+    code = f"""
+import sys
+sys.modules[{absent!r}] = None
+from cutflow_cli.errors import UsageError
+from cutflow_cli.plots.figures import require_plotting
+try:
+    require_plotting()
+except UsageError as error:
+    print(error)
+"""
+    result = run_python(code)
+    message = f"figures need {absent}, which is not installed: pip install 'cutflow-cli[plots]', or use --no-figures\n"
+    assert (result.stdout, result.stderr) == (message, "")
+
+
+def test_importing_the_figures_imports_no_plotting_library(run_python):
+    code = "import sys, cutflow_cli.plots.figures; print({'matplotlib', 'mplhep', 'hist'} & set(sys.modules))"
+    assert run_python(code).stdout == "set()\n"
+
+
+def test_the_font_cache_stays_out_of_the_home_directory(run_python, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "scratch").mkdir()
+    code = """
+import os, sys
+sys.modules["hist"] = None  # stop before matplotlib, whose cache takes seconds to make
+from cutflow_cli.errors import UsageError
+try:
+    import cutflow_cli.plots.backend
+except UsageError:
+    print(os.environ["MPLCONFIGDIR"])
+"""
+    places = {"HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "scratch")}
+    expected = tmp_path / "scratch" / f"cutflow-matplotlib-{os.getuid()}"
+    assert run_python(code, **places, MPLCONFIGDIR="").stdout == f"{expected}\n"
+    assert expected.stat().st_mode & 0o077 == 0, "no one else may write our settings"
+    assert run_python(code, **places, MPLCONFIGDIR=str(tmp_path / "mine")).stdout == f"{tmp_path / 'mine'}\n"
+    assert not list((tmp_path / "home").iterdir())
+    expected.rmdir()
+    expected.symlink_to(tmp_path / "home")
+    another = run_python(code, **places, MPLCONFIGDIR="").stdout.strip()
+    assert another.startswith(str(tmp_path / "scratch" / "cutflow-matplotlib-")), another
+    assert another != str(expected), "a link that someone else may have laid is not followed"
