@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutflow_cli import runs
@@ -63,6 +63,7 @@ def flows(draw):
     return CutFlow(tuple(steps), draw(st.text(max_size=5)), draw(numbers), draw(numbers))
 
 
+@settings(max_examples=25)
 @given(st.lists(flows(), max_size=3))
 def test_cut_flows_survive_the_disk(tmp_path_factory, learned):
     path = tmp_path_factory.mktemp("runs") / runs.CUTS
