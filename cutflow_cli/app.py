@@ -8,13 +8,27 @@ import traceback
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from cutflow_cli import __version__
 from cutflow_cli.commands import evaluate, export_cuts, generate_mock, ingest, train
 from cutflow_cli.errors import CutflowError, TemporaryError, UsageError
 
+#: The order in which commands are used, and in which `--help` and the shells list them.
+WORKFLOW = ("generate-mock", "ingest", "train", "evaluate", "export-cuts")
+
+
+class _WorkflowGroup(TyperGroup):
+    """Lists commands in the order of the work, where typer lists groups of commands last."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        known = super().list_commands(ctx)
+        return sorted(known, key=lambda name: WORKFLOW.index(name) if name in WORKFLOW else len(WORKFLOW))
+
+
 app = typer.Typer(
     name="cutflow",
+    cls=_WorkflowGroup,
     help="Find event selections: learn on which observables to cut, in which order and where.",
     epilog="generate-mock | ingest → train → evaluate, export-cuts. Results go to stdout, all else to stderr.",
     no_args_is_help=True,
