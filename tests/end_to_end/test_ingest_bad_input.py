@@ -43,8 +43,6 @@ def inputs(tmp_path_factory):
         "zero.csv": "x,w\n1,0\n2,0\n",
         "negative.csv": "x,w\n1,1\n2,-3\n",
         "nan.csv": "x,w\n1,1\n2,nan\n",
-        "inf.csv": "x,w\n1,inf\n2,1\n",
-        "words.csv": "x,w\n1,1\nmany,1\n",
         "late.csv": "x,w\n" + "1.5,1\n" * 300_000 + "many,1\n",
         "header.csv": "x,w\n",
         "wrong.toml": 'features = ["x"]\nluminsity = 1\n',
@@ -76,7 +74,6 @@ CASES = {
     "empty": (("--signal", "empty.root", *GOOD), 3, "empty.root: is empty"),
     "truncated root": (("--signal", "cut_good.root", *GOOD), 3, "cut_good.root: truncated ROOT file"),
     "truncated parquet": (("--signal", "cut_good.parquet", *GOOD), 3, "cut_good.parquet: truncated Parquet file"),
-    "several trees": (("--signal", "two.root", *GOOD), 3, "two.root: holds 2 trees (nominal, jes_up); say which one"),
     "missing tree": (
         ("--signal", "two.root", "--background", "good.root", "--feature", "x", "--tree", "nominale"),
         3,
@@ -97,28 +94,13 @@ CASES = {
         3,
         "good.parquet: column 'name' (a feature) holds text ('a' in row 1), numbers were expected",
     ),
-    "text in csv": (
-        ("--signal", "words.csv", *GOOD),
-        3,
-        "words.csv: column 'x' (a feature) holds text ('many' in row 2)",
-    ),
     "text late": (("--signal", "late.csv", *GOOD), 3, "late.csv: column 'x', line 300002: 'many' is no number"),
     "no events": (("--signal", "header.csv", *GOOD), 3, "process 'signal': its files hold no events"),
     "weights zero": (("--signal", "zero.csv", *GOOD, *WEIGHTED), 3, "process 'signal': all weights are zero"),
     "weights negative": (("--signal", "negative.csv", *GOOD, *WEIGHTED), 3, "process 'signal': the weights sum to -2"),
     "weight nan": (("--signal", "nan.csv", *GOOD, *WEIGHTED), 3, "nan.csv: weight 'w' is missing for 1 of rows 0 to 1"),
-    "weight inf": (
-        ("--signal", "inf.csv", *GOOD, *WEIGHTED),
-        3,
-        "inf.csv: weight 'w' is infinite for 1 of rows 0 to 1",
-    ),
     "no background": (("--signal", "good.root", "--feature", "x"), 2, "--background is missing"),
     "no signal": (("no_signal.toml",), 2, "no_signal.toml: processes: no signal"),
-    "no luminosity": (
-        ("--signal", "good.root", *GOOD, "--signal-cross-section", "1"),
-        2,
-        "processes.signal has a cross_section, but there is no luminosity (fb^-1)",
-    ),
     "duplicate feature": (("--signal", "good.root", *GOOD, "--feature", "x"), 2, "feature 'x' is given twice"),
     "reserved feature": (
         ("--signal", "good.root", *GOOD, "--feature", "weight=x"),
@@ -132,9 +114,6 @@ CASES = {
         "broken.toml: not valid TOML: Invalid initial character for a key part (at line 2",
     ),
     "key twice": (("twice.yaml",), 2, "twice.yaml: not valid YAML: key 'seed' comes twice (at line 3, column 1)"),
-    "missing settings": (("borken.toml",), 3, "borken.toml: no such file; did you mean broken.toml"),
-    "nothing": ((), 2, "--signal is missing; give a settings file, or --signal, --background and --feature"),
-    "impossible split": (("--signal", "good.root", *GOOD, "--split", "0.9,0.2,0.1"), 2, "must sum to 1"),
 }
 
 

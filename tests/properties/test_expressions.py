@@ -71,7 +71,6 @@ def columns_of(rows):
     return {name: np.array([row[i] for row in rows], dtype=types[i]) for i, name in enumerate(NAMES)}
 
 
-@settings(max_examples=100)
 @given(expressions)
 def test_what_is_rendered_parses_to_the_same_tree(node):
     assert parse(render(node)) == node
@@ -131,7 +130,7 @@ pieces = st.sampled_from(
 
 @pytest.mark.parametrize("text", [st.text(max_size=60), st.lists(pieces, max_size=25).map("".join)])
 def test_arbitrary_text_parses_or_is_refused_in_words(text):
-    @settings(max_examples=250)
+    @settings(max_examples=150)
     @given(text)
     def check(text):
         try:

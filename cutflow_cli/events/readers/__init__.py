@@ -48,8 +48,10 @@ def open_source(path: Path, tree: str | None = None) -> Source:
 def _recognise(path: Path) -> str:
     """Return the format of a file."""
     if not path.exists():
-        siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        msg = f"{path}: no such file; {nearest(path.name, siblings)}"
+        entries = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+        siblings = [entry.name for entry in entries if entry.suffix.lower() in _SUFFIXES]
+        near = f"; {nearest(path.name, siblings)}" if siblings else ""
+        msg = f"{path}: no such file{near}"
         raise InputError(msg)
     if path.is_dir():
         msg = f"{path}: is a directory; name files, or a pattern such as '{path}/*.root'"

@@ -27,7 +27,8 @@ class ParquetSource:
         self.path = path
         self.where = str(path)
         try:
-            self._file = pq.ParquetFile(path, pre_buffer=False)  # a buffer would grow with the file
+            # A buffer would grow with the file.
+            self._file = pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(error) from error
         self.digest = file_digest(path)
