@@ -22,6 +22,7 @@ FEATURES = (
     FeatureInfo("y", "float64"),
     FeatureInfo("n", "float64"),
     FeatureInfo("rounded", expression="c"),
+    FeatureInfo("c", expression="c"),  # a double that was stored in single precision under its own name
     FeatureInfo("ratio", expression="a / b"),
     FeatureInfo("ratio64", "float64", expression="a / b / 2"),
     FeatureInfo("difference", "float64", expression="a - (b - n)"),
