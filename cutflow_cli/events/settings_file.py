@@ -58,9 +58,8 @@ def _explain(error: ValidationError) -> str:
         return f"{'.'.join(place)}: no such setting; {nearest(place[-1], model.model_fields)}"
     if first["type"] == "missing":
         return f"{'.'.join(place)}: is missing"
-    kinds = {"rows": 2, "hypothesis": 2}  # pydantic adds to the place which of several types it tried
-    key = next((position for position, part in enumerate(place) if part in kinds and position >= 2), None)
-    place = place if key is None else place[: key + 1]
+    if place[2:3] in (["rows"], ["hypothesis"]):
+        place = place[:3]  # pydantic adds which of several types it tried
     text = first["msg"].removeprefix("Value error, ")
     text = text[:1].lower() + text[1:] if text.startswith("Input") else text
     given = first["input"]
