@@ -114,8 +114,8 @@ class Spread:
 
     Attributes:
         values: shape (observables,), NaN where there is none.
-        errors: standard deviation over replicas (ddof 0, as the LCF paper quotes it), shape (observables,); None with
-            fewer than two replicas.
+        errors: standard deviation over replicas (ddof 0, as the LCF paper quotes it), shape (observables,), NaN where
+            fewer than two replicas have the number; None if that is so for all.
     """
 
     values: NDArray[np.float64]

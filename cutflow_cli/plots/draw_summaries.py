@@ -32,8 +32,7 @@ def draw_importances(importances: Importances) -> Figure:
         left = names + 3.9 * position
         axes = figure.add_axes((left / width, _BOTTOM / height, 3.6 / width, (height - _BOTTOM - _TOP) / height))
         learned = spread is importances.importance
-        applied = importances.active if position == 0 else (True,) * rows  # said once
-        _draw_bars(axes, spread, applied, importances.threshold if learned else None)
+        _draw_bars(axes, spread, importances.active, importances.threshold if learned else None)
         axes.set_ylim(rows - 0.5, -0.5)
         axes.set_yticks(range(rows), labels if position == 0 else [""] * rows)
         axes.tick_params(axis="y", which="both", length=0)
@@ -50,7 +49,7 @@ def draw_importances(importances: Importances) -> Figure:
 def _draw_bars(axes: Axes, spread: Spread, active: Sequence[bool], threshold: float | None) -> None:
     """Draw one bar per observable with its value beside it, and the line."""
     values = np.nan_to_num(spread.values)
-    errors = np.zeros(len(values)) if spread.errors is None else spread.errors
+    errors = np.zeros(len(values)) if spread.errors is None else np.nan_to_num(spread.errors)
     rows = np.arange(len(values))
     below = values <= threshold if threshold is not None else np.zeros(len(values), dtype=np.bool_)
     bars = axes.barh(rows, values, height=0.62, color=[(_BAR, 0.25 if low else 0.75) for low in below], zorder=1)
@@ -58,18 +57,28 @@ def _draw_bars(axes: Axes, spread: Spread, active: Sequence[bool], threshold: fl
         bar.set_edgecolor(_BAR)
         bar.set_hatch(_BELOW_LINE if low else "")
     if spread.errors is not None:
-        axes.errorbar(values, rows, xerr=errors, fmt="none", ecolor="black", elinewidth=1.0, capsize=2.5, zorder=2)
+        some = errors > 0
+        axes.errorbar(
+            values[some],
+            rows[some],
+            xerr=errors[some],
+            fmt="none",
+            ecolor="black",
+            elinewidth=1.0,
+            capsize=2.5,
+            zorder=2,
+        )
     ends = np.maximum(values + errors, 0.0)
     if threshold is not None and below.any():
         places = _logarithmic_bars(axes, values, ends, below, threshold)
     else:
         places = _linear_bars(axes, values - errors, ends)
     for row, place in enumerate(places.tolist()):
-        written = number(float(values[row]), float(errors[row]))
-        if np.isnan(spread.values[row]):
-            written = "not known"
+        known = not np.isnan(spread.values[row])
+        words = [number(float(values[row]), float(errors[row]))] if known else []
         if not active[row]:
-            written += ", not applied"
+            words.append("not applied")
+        written = ", ".join(words) or "not known"
         axes.text(place, row, written, va="center", ha="left", fontsize=8)
     if threshold is not None:
         axes.axvline(threshold, color=SIGNAL, ls="--", lw=1.2, zorder=3)

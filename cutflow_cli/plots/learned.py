@@ -91,20 +91,29 @@ def importances(run: Run) -> Importances | None:
 
 
 def _spread(flow: CutFlow, replicas: Sequence[CutFlow], number: Callable[[LearnedCut], float | None]) -> Spread | None:
-    """Take a number per step from the flow, or where it has none the replicas' mean, and its spread over replicas."""
+    """Take a number per step from the flow, or if it has none the replicas' mean, and its spread over replicas.
+
+    A flow that has it for some steps is taken at its word: the replicas' number for a cut that only they apply would
+    be of another selection. A replica without the number (such as the N−1 loss of a cut that it does not apply) is left out of that step.
+    """
 
     def row(steps: Sequence[LearnedCut]) -> list[float]:
         values = [number(step) for step in steps]
         return [np.nan if value is None else value for value in values]
 
     own = np.array(row(flow.steps))
-    table = np.array([row(replica.steps) for replica in replicas if replica.observables == flow.observables])
-    complete = table[~np.isnan(table).any(axis=1)] if len(table) else table
-    if len(complete):
-        own = np.where(np.isnan(own), complete.mean(axis=0), own)
+    table = [row(replica.steps) for replica in replicas if replica.observables == flow.observables]
+    silent = bool(np.isnan(own).all())
+    errors = np.full(len(own), np.nan)
+    for position, column in enumerate(np.array(table).T):
+        known = column[~np.isnan(column)]
+        if len(known) and silent:
+            own[position] = known.mean()
+        if len(known) > 1 and not np.isnan(own[position]):
+            errors[position] = known.std()
     if np.isnan(own).all():
         return None
-    return Spread(own, complete.std(axis=0) if len(complete) > 1 else None)
+    return Spread(own, None if np.isnan(errors).all() else errors)
 
 
 def loss_curves(run: Run) -> LossCurves | None:

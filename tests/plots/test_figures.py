@@ -14,8 +14,9 @@ from cutflow_cli.plots.draw_distributions import draw_distributions, kept_interv
 from cutflow_cli.plots.draw_summaries import draw_importances, draw_losses, draw_working_points
 from cutflow_cli.plots.learned import importances, loss_curves, main_flow
 from cutflow_cli.plots.style import figure_style
+from cutflow_cli.runs import open_run, write_cut_flows
 from cutflow_cli.selection.cut import Cut, Region
-from cutflow_cli.selection.cutflow import LearnedCut
+from cutflow_cli.selection.cutflow import CutFlow, LearnedCut, consensus
 
 HISTORY = {
     "replica": np.repeat([0, 1, 2], 5),
@@ -189,6 +190,30 @@ def test_importances_come_with_line_and_spread(run):
     assert found.importance.values == pytest.approx(np.array([0.9, 0.225]) * 1.001)
     assert found.importance.errors == pytest.approx(np.array([0.9, 0.225]) * np.std([0, 0.001, 0.002]))
     assert found.n_minus_1.values == pytest.approx([-0.02, 0.0]), "the replicas' mean, as the consensus has none"
+
+
+def test_a_number_that_some_replicas_lack_is_spread_over_the_others(tmp_path):
+    steps = [[LearnedCut(Cut("x", Region.BELOW, upper=1.0), n_minus_1_loss=loss)] for loss in (0.1, None, 0.3)]
+    flows = [CutFlow(tuple(steps[replica]), replica=replica) for replica in range(3)]
+    run = make_run(tmp_path / "run", steps[0])
+    write_cut_flows(run.path / "cuts.parquet", [*flows, consensus(flows)])
+    found = importances(open_run(run.path))
+    assert found.importance is None
+    assert found.n_minus_1.values == pytest.approx([0.2])
+    assert found.n_minus_1.errors == pytest.approx([0.1])
+
+
+def test_a_cut_that_only_replicas_apply_has_no_number_in_the_consensus(tmp_path):
+    def flow(*losses, **kind):
+        cuts = [Cut(name, Region.BELOW, upper=1.0) for name in "xy"]
+        return CutFlow(tuple(LearnedCut(c, n_minus_1_loss=loss) for c, loss in zip(cuts, losses, strict=True)), **kind)
+
+    run = make_run(tmp_path / "run", flow(None, None).steps)
+    flows = [flow(0.1, 0.5, replica=0), flow(0.3, 0.7, replica=1), flow(0.25, None, kind="consensus", replica=-1)]
+    write_cut_flows(run.path / "cuts.parquet", flows)
+    found = importances(open_run(run.path)).n_minus_1
+    np.testing.assert_allclose(found.values, [0.25, np.nan])
+    np.testing.assert_allclose(found.errors, [0.1, np.nan])
 
 
 def test_bars_below_the_line_are_hatched(tmp_path):
