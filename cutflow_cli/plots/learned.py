@@ -94,7 +94,8 @@ def _spread(flow: CutFlow, replicas: Sequence[CutFlow], number: Callable[[Learne
     """Take a number per step from the flow, or if it has none the replicas' mean, and its spread over replicas.
 
     A flow that has it for some steps is taken at its word: the replicas' number for a cut that only they apply would
-    be of another selection. A replica without the number (such as the N−1 loss of a cut that it does not apply) is left out of that step.
+    be of another selection. A replica without the number (such as the N−1 loss of a cut that it does not apply) is
+    left out of that step.
     """
 
     def row(steps: Sequence[LearnedCut]) -> list[float]:
