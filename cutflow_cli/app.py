@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import signal
 import sys
 import traceback
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -74,8 +76,15 @@ def _classify(error: OSError) -> CutflowError:
     return TemporaryError(f"{where}{(error.strerror or str(error)).lower()}; the same command may succeed later")
 
 
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    """Unwind on TERM, so that half-written files are removed; training saves a checkpoint instead."""
+    msg = f"stopped by {signal.Signals(number).name}; nothing was written, the same command starts over"
+    raise TemporaryError(msg)
+
+
 def run() -> None:
     """Run the command line and exit with the code of `cutflow_cli.errors`."""
+    signal.signal(signal.SIGTERM, _stop)
     try:
         app(prog_name="cutflow")
     except CutflowError as error:

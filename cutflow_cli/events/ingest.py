@@ -22,7 +22,7 @@ from cutflow_cli.events.recipe import ProcessRecipe, Recipe, make_recipe
 from cutflow_cli.events.schema import ROLES, ROW_GROUP_EVENTS, SPLITS, EventsMetadata, ProcessInfo
 from cutflow_cli.events.settings import IngestSettings
 from cutflow_cli.events.splits import hashed_splits
-from cutflow_cli.events.table import EventsWriter, open_events
+from cutflow_cli.events.table import EventsWriter, description_of
 from cutflow_cli.selection.evaluate import evaluate
 from cutflow_cli.selection.tree import names
 
@@ -82,7 +82,7 @@ def ingest(
     if any(file.path.resolve() == out.resolve() for file in recipe.files):
         msg = f"{out}: is one of the files to read; choose another --out"
         raise UsageError(msg)
-    existing = _description(out)
+    existing = description_of(out)
     digest = None if existing is None else existing.digest
     if decide(out, recipe.digest, digest, force=force) is Action.DONE:
         assert existing is not None
@@ -90,16 +90,6 @@ def ingest(
     task = _Ingest(recipe, chunk_rows, progress or (lambda done, text: None))
     metadata = task.run(out, command)
     return Ingested(out, metadata, files, task.notes(metadata), written=True)
-
-
-def _description(out: Path) -> EventsMetadata | None:
-    """Read what a file says about itself; None if it is absent or no events file."""
-    if not out.is_file():
-        return None
-    try:
-        return open_events(out).metadata
-    except InputError:
-        return None
 
 
 @dataclass(slots=True)

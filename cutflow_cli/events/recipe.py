@@ -14,7 +14,7 @@ from cutflow_cli.errors import InputError, UsageError
 from cutflow_cli.events.inputs import InputFile, Needs, find_files, inspect
 from cutflow_cli.events.normalisation import Normalisation
 from cutflow_cli.events.schema import SCHEMA_VERSION, FeatureInfo, SourceFile
-from cutflow_cli.events.settings import IngestSettings, ProcessSettings
+from cutflow_cli.events.settings import FeatureSettings, IngestSettings, ProcessSettings
 from cutflow_cli.selection.parse import ExpressionError, parse, parse_arithmetic, parse_condition
 from cutflow_cli.selection.tree import Name, Node, names
 
@@ -90,16 +90,7 @@ def make_recipe(settings: IngestSettings, base: Path) -> Recipe:
     nodes = {name: _feature_node(name, item.expression) for name, item in settings.features.items()}
     processes = tuple(_process(name, item, settings, nodes, base) for name, item in settings.processes.items())
     _refuse_shared_rows(processes)
-    features = tuple(
-        FeatureInfo(
-            name,
-            item.dtype or _feature_type(nodes[name], processes),
-            item.unit,
-            item.label,
-            None if nodes[name] == Name(name) else item.expression,
-        )
-        for name, item in settings.features.items()
-    )
+    features = tuple(_feature(name, item, nodes[name], processes) for name, item in settings.features.items())
     recipe = Recipe(settings, features, tuple(nodes.values()), _spectator_types(settings, processes), processes, "")
     return Recipe(settings, features, recipe.nodes, recipe.spectator_types, processes, _digest(recipe))
 
@@ -152,6 +143,14 @@ def _refuse_shared_rows(processes: Iterable[ProcessRecipe]) -> None:
                     "say with rows which of its rows belong to each"
                 )
                 raise UsageError(msg)
+
+
+def _feature(name: str, item: FeatureSettings, node: Node, processes: tuple[ProcessRecipe, ...]) -> FeatureInfo:
+    """Describe a feature; one that is stored narrower than its source was computed from it, if only by rounding."""
+    needed = _feature_type(node, processes)
+    dtype = item.dtype or needed
+    as_it_is = node == Name(name) and dtype in (needed, "float64")
+    return FeatureInfo(name, dtype, item.unit, item.label, None if as_it_is else item.expression or name)
 
 
 def _feature_type(node: Node, processes: Iterable[ProcessRecipe]) -> str:

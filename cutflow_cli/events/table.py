@@ -295,3 +295,13 @@ def open_events(
         layout = plain.Layout.of_plain_file(path, parquet, fractions or SplitFractions(), split_seed, notes)
     chosen = plain.choose_features(path, parquet, layout.metadata, features)
     return EventsFile(path, parquet, layout, chosen, notes)
+
+
+def description_of(path: Path) -> EventsMetadata | None:
+    """Return what a file says about itself; None if it is absent or no events file."""
+    if not path.is_file():
+        return None
+    try:
+        return open_events(path).metadata
+    except InputError:
+        return None

@@ -122,8 +122,6 @@ def test_what_is_not_finite_and_not_normalised_is_said_on_stderr(run_cutflow, tm
 
 
 def test_the_diboson_example_has_its_physical_yields(run_cutflow, root, tmp_path):
-    if not (root.parent / "shared" / "data" / "diboson.parquet").is_file():
-        pytest.skip("the realistic samples are not beside the checkout")
     done = run_cutflow(
         "ingest", root / "examples" / "diboson" / "samples.toml", "--out", tmp_path / "d.parquet", "--json"
     )

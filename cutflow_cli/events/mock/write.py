@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.artifacts import Action, decide
-from cutflow_cli.errors import InputError, UsageError
+from cutflow_cli.errors import UsageError
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.mock import gaussians, published, slepton, zprime
 from cutflow_cli.events.mock.catalogue import Family
 from cutflow_cli.events.mock.plan import BLOCK_EVENTS, Block, Draw, MockPlan, plan_mock
 from cutflow_cli.events.schema import ROLES, SPLITS, EventsMetadata, ProcessInfo
 from cutflow_cli.events.splits import SplitFractions, hashed_splits
-from cutflow_cli.events.table import EventsWriter, open_events
+from cutflow_cli.events.table import EventsWriter, description_of
 
 _PB_PER_FB = 1000.0  # 1 fb⁻¹ = 1000 pb⁻¹
 
@@ -72,7 +72,7 @@ def make_mock(
     Raises:
         UsageError: if something else is at `out` and `force` is not set, or if there are too few events for a split.
     """
-    existing = _description(out)
+    existing = description_of(out)
     digest = None if existing is None else existing.digest
     if decide(out, plan.digest, digest, force=force) is Action.DONE:
         assert existing is not None
@@ -113,16 +113,6 @@ def write_mock(
     """
     plan = plan_mock(name, events, seed, split=split, features_count=features_count, block_events=block_events)
     return _write(plan, out, command, progress)
-
-
-def _description(out: Path) -> EventsMetadata | None:
-    """Read what a file says about itself; None if it is absent or no events file."""
-    if not out.is_file():
-        return None
-    try:
-        return open_events(out).metadata
-    except InputError:
-        return None
 
 
 def _write(plan: MockPlan, out: Path, command: str | None, progress: Progress | None) -> EventsMetadata:
