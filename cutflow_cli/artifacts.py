@@ -207,6 +207,10 @@ class WorkDirectory:
         _remove(self.out)
         self.path.replace(self.out)
 
+    def abandon(self) -> None:
+        """Remove unfinished work that holds nothing worth continuing."""
+        _remove(self.path)
+
 
 def _remove(path: Path) -> None:
     """Remove a file, a link or a directory with all that it holds."""

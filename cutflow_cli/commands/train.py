@@ -6,7 +6,7 @@ import json
 import math
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -288,18 +288,25 @@ def _run_lcf(
         split_seed=split_seed, device=device, threads=threads, force=force, fresh=fresh,
         command=shlex.join(["cutflow", *sys.argv[1:]]),
     )  # fmt: skip
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        terminal.note(text)
+
     with terminal.progress(f"training {plan.name}") as progress:
-        training = run_training(plan, say=terminal.note, progress=progress)
-    _report(training, as_json=as_json)
+        training = run_training(plan, say=say, progress=progress)
+    _report(training, said, as_json=as_json)
 
 
-def _report(training: Training, *, as_json: bool) -> None:
+def _report(training: Training, said: Sequence[str], *, as_json: bool) -> None:
     from cutflow_cli.artifacts import Action
     from cutflow_cli.export.handover import export_cuts
 
     run = training.run
     for text in run.manifest.warnings:
-        terminal.warning(text)
+        if text not in said:
+            terminal.warning(text)
     done = training.action is Action.DONE
     seconds = run.manifest.timings.get("train", 0.0)
     terminal.note(f"{run.path}: {'already done' if done else f'trained in {seconds:.1f} s on {run.manifest.device}'}")

@@ -102,6 +102,30 @@ def run_training(
         return Training(open_run(plan.out), work.action)
     for text in events.notes:
         say(text)
+    checkpoint = work.path / CHECKPOINT
+    try:
+        if work.action is Action.CONTINUE and checkpoint.is_file():
+            say(f"{work.path}: continuing from its checkpoint")
+        _train(plan, events, device, wanted, work.path, say, progress)
+    except BaseException:
+        if not checkpoint.is_file():
+            work.abandon()
+        raise
+    checkpoint.unlink(missing_ok=True)
+    work.finish()
+    return Training(open_run(plan.out), work.action)
+
+
+def _train(
+    plan: TrainingPlan,
+    events: EventsFile,
+    device: str,
+    wanted: str,
+    directory: Path,
+    say: Callable[[str], None],
+    progress: Callable[[float, str], None],
+) -> None:
+    """Load, check, train, and write the run into its work directory."""
     started = time.perf_counter()
     sample = events.load("train")
     named = plan.features is not None or bool(events.metadata.writer_version)
@@ -109,25 +133,18 @@ def run_training(
     for text in notes:
         say(text)
     loaded = time.perf_counter() - started
-    checkpoint = work.path / CHECKPOINT
-    if work.action is Action.CONTINUE and checkpoint.is_file():
-        say(f"{work.path}: continuing from its checkpoint")
     with StopRequest() as stop:
         context = TrainingContext(
             seed=plan.seed,
             replicas=plan.replicas,
             device=device,
             threads=resolve_threads(plan.threads),
-            checkpoint=checkpoint,
+            checkpoint=directory / CHECKPOINT,
             stop_reason=lambda: stop.reason,
             progress=progress,
         )
         fitted = plan.method.fit(sample, context)
-    _write(plan, work.path, events, device, wanted, replace(fitted, warnings=(*notes, *fitted.warnings)), loaded)
-    checkpoint.unlink(missing_ok=True)
-    (work.path / "started.json").unlink(missing_ok=True)
-    work.finish()
-    return Training(open_run(plan.out), work.action)
+    _write(plan, directory, events, device, wanted, replace(fitted, warnings=(*notes, *fitted.warnings)), loaded)
 
 
 def _digest(plan: TrainingPlan, events: EventsFile, device: str) -> str:

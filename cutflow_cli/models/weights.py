@@ -27,7 +27,7 @@ def training_weights(
         weight: physical weights, shape (events,).
         label: 1 signal, 0 background, same shape.
         classes: `balanced` (as above), `physical` (as they are, rescaled to mean one), `unit` (one for every event, as
-            the published codes have it).
+            the published codes have it, negative ones included unless dropped).
         negative: what to do with negative weights in training: `keep` them, `drop` those events (weight zero), or take
             their absolute value (`abs`).
 
@@ -37,11 +37,9 @@ def training_weights(
     Raises:
         InputError: if the weights of a class sum to zero or less.
     """
-    if classes == "unit":
-        return np.ones(len(weight))
-    treated = weight.copy()
+    treated = np.ones(len(weight)) if classes == "unit" else weight.copy()
     if negative == "drop":
-        treated[treated < 0] = 0.0
+        treated[weight < 0] = 0.0
     elif negative == "abs":
         treated = np.abs(treated)
     sums = np.bincount(label, weights=treated, minlength=2)
@@ -49,6 +47,8 @@ def training_weights(
         if not total > 0:
             msg = f"column 'weight': the training weights of the {role} sum to {total:g}; "
             raise InputError(msg + "a class must have a positive sum (see --negative-weights)")
+    if classes == "unit":
+        return treated
     if classes == "physical":
         return np.asarray(treated * (len(weight) / sums.sum()))
     return np.asarray(treated * (len(weight) / 2 / sums)[label])

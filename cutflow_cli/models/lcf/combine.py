@@ -19,11 +19,11 @@ REGIONS = (Region.ALL, Region.BELOW, Region.ABOVE, Region.INSIDE, Region.OUTSIDE
 def boundary(weight: float, bias: float, logit_threshold: float) -> float:
     """Return where `sigmoid(weight * z + bias)` crosses the threshold, in the unit of z.
 
-    A weight of zero has no crossing: infinity is returned, below or above so that everything or nothing passes, as the
-    constant output decides.
+    A weight of zero has no crossing. Its neuron counts as one that passes below its boundary, so infinity is returned
+    with the sign by which everything or nothing passes, as the constant output decides.
     """
     if weight == 0.0:
-        return -math.inf if bias > logit_threshold else math.inf
+        return math.inf if bias > logit_threshold else -math.inf
     return (logit_threshold - bias) / weight
 
 

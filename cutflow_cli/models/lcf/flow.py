@@ -81,12 +81,14 @@ def _without_idle_sides(step: LearnedCut, values: NDArray[Any]) -> LearnedCut:
     if cut.region not in (Region.INSIDE, Region.OUTSIDE):
         return step
     # A value outside either boundary of a window is rejected, one inside either of an edge cut is kept.
-    below, above = Cut(cut.observable, Region.BELOW, None, cut.upper), Cut(cut.observable, Region.ABOVE, cut.lower)
-    if cut.region is Region.OUTSIDE:
-        below, above = Cut(cut.observable, Region.BELOW, None, cut.lower), Cut(cut.observable, Region.ABOVE, cut.upper)
-    for single in (below, above):
-        if np.array_equal(single.passes(values), kept):
-            return replace(step, cut=single)
+    lower, upper = (cut.lower, step.lower_error), (cut.upper, step.upper_error)
+    below, above = (upper, lower) if cut.region is Region.INSIDE else (lower, upper)
+    single = Cut(cut.observable, Region.BELOW, None, below[0])
+    if np.array_equal(single.passes(values), kept):
+        return replace(step, cut=single, lower_error=None, upper_error=below[1])
+    single = Cut(cut.observable, Region.ABOVE, above[0])
+    if np.array_equal(single.passes(values), kept):
+        return replace(step, cut=single, lower_error=above[1], upper_error=None)
     return step
 
 
@@ -94,8 +96,11 @@ def with_n_minus_1(flow: CutFlow, sample: EventSample) -> CutFlow:
     """Fill in for each applied cut what the flow's balanced error on train would gain without it.
 
     The balanced error is ½ (1 - ε_s + ε_b), with efficiencies of physical weights. A positive number means that the cut
-    helps, a negative one that the flow separates better without it, as happens to correlated parallel cuts.
+    helps, a negative one that the flow separates better without it, as happens to correlated parallel cuts. Where the
+    physical weights of a class do not sum to a positive number there are no efficiencies, and nothing is filled in.
     """
+    if not (np.bincount(sample.label, weights=sample.weight, minlength=2) > 0).all():
+        return flow
     masks = dict(zip((cut.observable for cut in flow.cuts), flow.step_masks(sample.columns), strict=True))
     failed = np.zeros(len(sample), dtype=np.int32)
     for mask in masks.values():

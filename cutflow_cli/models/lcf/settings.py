@@ -22,6 +22,7 @@ letter. Fault by fault:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,7 +57,8 @@ class LcfSettings(Settings):
             standard deviation (`moments`, as published).
         mask: which events go on in a sequential flow: those of the cut as `applied`, or, as `published`, those that
             both neurons keep.
-        min_effective_events: fewer effective events of a class than this, and the next observable trains unmasked.
+        min_effective_events: with `mask="applied"`, fewer effective events of a class than this, and the next
+            observable trains unmasked.
         tidy: drop boundaries that reject no training event.
     """
 
@@ -102,15 +104,32 @@ def resolve_settings(strategy: Strategy, chosen: dict[str, Any]) -> tuple[LcfSet
 
     Returns:
         The settings, and a note for each setting in which they depart from the preset.
+
+    Raises:
+        UsageError: if something was chosen that the method would not use.
     """
     preset = PUBLISHED if chosen.get("preset") == "lcf" else {}
     settings = LcfSettings(**{**preset, **chosen, "strategy": strategy})
+    _refuse_unused(settings, chosen)
     departures = tuple(
         f"--preset lcf has {name} = {value!r}, this run has {getattr(settings, name)!r}"
         for name, value in preset.items()
         if getattr(settings, name) != value
     )
     return settings, departures
+
+
+def _refuse_unused(settings: LcfSettings, chosen: Mapping[str, Any]) -> None:
+    unused: dict[str, str] = {}
+    if settings.strategy == "parallel":
+        why = "in a parallel flow every observable trains on all events; leave it out, or train lcf-sequential"
+        unused = {"mask": why, "min_effective_events": why}
+    elif settings.mask == "published":
+        unused = {"min_effective_events": "the published mask has no such rule; leave it out, or choose --mask applied"}
+    for name, why in unused.items():
+        if name in chosen:
+            msg = f"--{name.replace('_', '-')}: {why}"
+            raise UsageError(msg)
 
 
 def checked_settings(
@@ -120,7 +139,7 @@ def checked_settings(
 
     Args:
         strategy: parallel or sequential.
-        options: settings given on the command line, by name.
+        options: settings given on the command line, by name; a centre replaces that observable's centre only.
         settings_file: TOML or YAML file with settings by name; None for none.
 
     Returns:
@@ -133,14 +152,18 @@ def checked_settings(
     if from_file.get("strategy", strategy) != strategy:
         msg = f"{settings_file}: strategy = {from_file['strategy']!r}, but the command is train lcf-{strategy}"
         raise UsageError(msg)
+    unknown = [name for name in from_file if name not in LcfSettings.model_fields]
+    if unknown:
+        msg = f"{settings_file}: {unknown[0]}: no such setting; {nearest(str(unknown[0]), LcfSettings.model_fields)}"
+        raise UsageError(msg)
+    merged = {**from_file, **options}
+    if isinstance(from_file.get("centers"), dict) and "centers" in options:
+        merged["centers"] = {**from_file["centers"], **options["centers"]}
     try:
-        return resolve_settings(strategy, {**from_file, **options})
+        return resolve_settings(strategy, merged)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0])
-        if first["type"] == "extra_forbidden":
-            msg = f"{settings_file}: {name}: no such setting; {nearest(name, LcfSettings.model_fields)}"
-            raise UsageError(msg) from error
         where = f"--{name.replace('_', '-')}" if name in options else f"{settings_file}: {name}"
         text = str(first["msg"])
         msg = f"{where}: {text[:1].lower()}{text[1:]} (got {first['input']!r})"

@@ -214,7 +214,8 @@ class TorchStepper:
         reach = torch.ones_like(self._weight)
         enough = []
         for i in range(self._u.shape[1]):
-            by_class = [reach * self._weight * (self._sign == side) for side in (1, -1)]
+            # In double precision, as in the kernel: in single, the floor below would be zero.
+            by_class = [(reach * self._weight * (self._sign == side)).double() for side in (1, -1)]
             effective = [w.sum(dim=1) ** 2 / (w**2).sum(dim=1).clamp_min(1e-300) for w in by_class]
             enough.append(torch.minimum(*effective) < settings.min_effective_events)
             u = self._u[:, i].expand_as(reach)
