@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,10 @@ def load_checkpoint(path: Path) -> Arrays:
     Raises:
         InputError: if it is damaged.
     """
+    content = io.BytesIO(path.read_bytes())  # what fails here is the disk's fault, what fails below the file's
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with np.load(content, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, KeyError, TypeError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         msg = f"{path}: damaged checkpoint ({error}); start over with --fresh"
         raise InputError(msg) from error
