@@ -66,6 +66,13 @@ class Mask(StrEnum):
     PUBLISHED = "published"
 
 
+class Combination(StrEnum):
+    """How two neurons become one cut."""
+
+    BY_SIDE = "by-side"
+    PUBLISHED = "published"
+
+
 class Scale(StrEnum):
     """Unit in which an observable is trained."""
 
@@ -180,6 +187,14 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
                 rich_help_panel=_TRAINING,
             ),
         ] = None,
+        combination: Annotated[
+            Combination | None,
+            typer.Option(
+                help="How two neurons become one cut: each decides about its own side, or as published. "
+                "[default: by-side]",
+                rich_help_panel=_TRAINING,
+            ),
+        ] = None,
         mask: Annotated[
             Mask | None,
             typer.Option(
@@ -200,7 +215,7 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
             bool | None,
             typer.Option(
                 "--tidy/--no-tidy",
-                help="Drop boundaries that reject no training event. [default: tidy]",
+                help="Drop boundaries that reject no training event, and cuts that keep no signal. [default: tidy]",
                 rich_help_panel=_TRAINING,
             ),
         ] = None,
@@ -236,8 +251,8 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
             "preset": preset, "centers": _centers(center), "epochs": epochs, "batch_size": batch_size,
             "learning_rate": learning_rate, "threshold": threshold, "min_importance": min_importance,
             "class_weights": class_weights, "negative_weights": negative_weights, "bootstrap": bootstrap,
-            "scale": scale,
-            "mask": mask, "min_effective_events": min_effective_events, "tidy": tidy,
+            "scale": scale, "combination": combination, "mask": mask,
+            "min_effective_events": min_effective_events, "tidy": tidy,
         }  # fmt: skip
         chosen = {name: str(value) if isinstance(value, StrEnum) else value
                   for name, value in given.items() if value is not None}  # fmt: skip

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from lcf_cases import make_sample, random_parameters, sigmoid, unit_prepared
 
@@ -115,26 +115,48 @@ def test_the_region_keeps_what_the_table_says(lower, upper, low, up, centre, x):
     assert bool(cut.passes(np.array([x]))[0]) == expected
 
 
+@given(floats, floats, st.booleans(), st.booleans(), floats, st.floats(-60, 60))
+def test_by_side_each_neuron_decides_about_its_own_side(lower, upper, low, up, centre, x):
+    assume(x not in (centre, lower, upper))  # a cut has strict boundaries, and the centre is one
+    assume(not (lower < centre < upper and low == up))  # two valid neurons of one direction: the published table
+    code, below, above = rules.combine_by_side(lower, upper, low, up, centre)
+    cut = rules.to_cut("x", code, below, above)
+    boundary, above_it = (lower, low) if x < centre else (upper, up)
+    expected = x > boundary if above_it else x < boundary
+    wholes = lower >= centre and upper <= centre and low and not up  # both sides rejected: no cut, not an empty one
+    assert bool(cut.passes(np.array([x]))[0]) == (expected or wholes)
+
+
+@given(floats, floats, st.booleans(), st.booleans(), floats)
+def test_by_side_is_the_published_rule_where_both_neurons_are_valid(lower, upper, low, up, centre):
+    assume(lower < centre < upper)
+    assert str(rules.combine_by_side(lower, upper, low, up, centre)) == str(
+        rules.combine(lower, upper, low, up, centre)
+    )
+
+
 weights = st.one_of(st.floats(-8, -0.01), st.floats(0.01, 8))
 
 
 @given(
-    st.lists(st.tuples(st.floats(-2, 2), weights, floats, weights, floats, st.floats(-3, 3)), min_size=1, max_size=4)
+    st.lists(st.tuples(st.floats(-2, 2), weights, floats, weights, floats, st.floats(-3, 3)), min_size=1, max_size=4),
+    st.booleans(),
 )
-def test_torch_and_kernel_find_the_regions_that_combine_gives(rows):
+def test_torch_and_kernel_find_the_regions_that_combine_gives(rows, by_side):
     table = np.array(rows)
     params, centres = np.ascontiguousarray(table[:, [0, 1, 2, 3, 4]]), np.ascontiguousarray(table[:, 5])
     threshold, minimum = logit(0.6), 0.4
     share = np.exp(params[:, K]) / np.exp(params[:, K]).sum()
-    found = applied_regions(torch.as_tensor(params)[None], torch.as_tensor(centres), threshold, minimum)
+    found = applied_regions(torch.as_tensor(params)[None], torch.as_tensor(centres), threshold, minimum, by_side)
     region = np.empty((len(params), 3))
-    kernel.regions(params, share, centres, threshold, minimum, region)
+    kernel.regions(params, share, centres, threshold, minimum, region, by_side)
+    combine = rules.combine_by_side if by_side else rules.combine
     for i, row in enumerate(params):
         low, up = row[WL] * share[i], row[WU] * share[i]
         ends = (threshold - row[BL]) / low - centres[i], (threshold - row[BU]) / up - centres[i]
         if min(abs(ends[0]), abs(ends[1])) < 1e-9:
             continue  # a boundary at the centre, to rounding
-        code, lower, upper = rules.combine(*ends, low > 0, up > 0, 0.0)
+        code, lower, upper = combine(*ends, low > 0, up > 0, 0.0)
         if share[i] <= minimum / len(params):
             code = ALL
         for other in (tuple(float(part[0, i]) for part in found), tuple(region[i])):
@@ -145,11 +167,13 @@ def test_torch_and_kernel_find_the_regions_that_combine_gives(rows):
                 assert other[2] == pytest.approx(upper, rel=1e-9, abs=1e-9)
 
 
-def test_inference_applies_what_the_flow_of_training_keeps():
+@pytest.mark.parametrize("combination", ["by-side", "published"])
+def test_inference_applies_what_the_flow_of_training_keeps(combination):
     rng = np.random.default_rng(6)
     label = np.arange(2000) % 2
     sample = make_sample(rng.normal(np.where(label, -1.0, 1.0)[:, None] * [1, -2, 0.5], 2.0), label)
-    settings = LcfSettings(strategy="sequential", scale="moments", tidy=False)
+    settings = LcfSettings(strategy="sequential", scale="moments", tidy=False, combination=combination)
+    by_side = combination == "by-side"
     data = unit_prepared(sample, {"x1": -1.0, "x2": 2.0, "x3": 0.3})
     seen = set()
     for seed in range(40):
@@ -157,10 +181,11 @@ def test_inference_applies_what_the_flow_of_training_keeps():
         params[:, K] *= 1.2
         share, region = np.empty(3), np.empty((3, 3))
         kernel.importance(params, share)
-        kernel.regions(params, share, data.standard_centre, logit(0.5), settings.min_importance, region)
+        kernel.regions(params, share, data.standard_centre, logit(0.5), settings.min_importance, region, by_side)
         flow = learned_flow(params, np.zeros(3, dtype=bool), data, sample, settings, 0)
         tensors = [part[0] for part in applied_regions(
-            torch.as_tensor(params)[None], torch.as_tensor(data.standard_centre), logit(0.5), settings.min_importance
+            torch.as_tensor(params)[None], torch.as_tensor(data.standard_centre), logit(0.5), settings.min_importance,
+            by_side,
         )]  # fmt: skip
         for i, step in enumerate(flow.steps):
             applied = step.cut.passes(sample.x[:, i]) if step.active else np.ones(2000, dtype=bool)

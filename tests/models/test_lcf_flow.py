@@ -89,7 +89,7 @@ def test_boundaries_that_cross_keep_everything_and_say_so(line):
     params = parameters(data, [(6.0, -1, 3.0, 1), (2.0, -1, 6.0, 1)])
     step = learned_flow(params, NONE, data, line, LcfSettings(tidy=False), 0).steps[0]
     assert (step.cut.region, step.active) == (Region.ALL, False)
-    assert step.note == "its two boundaries cross, so that it keeps every value"
+    assert step.note == "neither side of its centre is divided, so that it keeps every value"
 
 
 def test_a_feature_trained_on_all_events_says_so(line):
@@ -115,7 +115,16 @@ def test_the_idle_side_of_a_window_goes_and_its_error_with_it(line):
     assert (step.cut.region, step.lower_error, step.upper_error) == (Region.INSIDE, 0.1, 0.2)
 
 
+def test_a_cut_that_would_keep_no_signal_is_not_applied(line):
+    signal = line.x[line.label == 1, 0]
+    (step,) = tidy(line, above(float(signal.max())))
+    assert (step.active, step.note) == (False, "would keep no signal event of the training split")
+    (step,) = tidy(line, below(float(signal.max())))
+    assert step.active
+
+
 def test_the_idle_side_of_an_edge_cut_goes_and_its_error_with_it(line):
+    line = make_sample(line.x, np.arange(len(line)) % 2, features=line.features)
     (step,) = tidy(line, outside(-3.0, 6.5, lower_error=0.1, upper_error=0.2))
     assert (step.cut, step.lower_error, step.upper_error) == (above(6.5).cut, 0.2, None)
     (step,) = tidy(line, outside(2.5, 11.0, lower_error=0.1, upper_error=0.2))
@@ -150,14 +159,20 @@ def test_only_a_sequential_flow_looks_at_what_earlier_cuts_leave(line):
 def test_tidying_changes_no_training_event():
     rng = np.random.default_rng(5)
     sample = mock_sample(600, seed=5)
+    compared = 0
     for _ in range(100):
         low, high = np.sort(rng.uniform(-12, 12, 2))
         makers = (inside(low, high, "left"), outside(low, high, "right"), below(high, "middle"), above(low, "edge"))
         flow = CutFlow(tuple(makers[i] for i in rng.permutation(4)))
         for settings in (PARALLEL, SEQUENTIAL):
             after = tidied(flow, sample, settings)
+            if any("no signal" in (step.note or "") for step in after.steps):
+                assert not flow.mask(sample.columns, len(sample))[sample.label == 1].any()
+                continue
+            compared += 1
             before, kept = (f.mask(sample.columns, len(sample)) for f in (flow, after))
             np.testing.assert_array_equal(before, kept)
+    assert compared > 50
 
 
 def test_n_minus_1_against_brute_force():

@@ -61,6 +61,39 @@ def combine(
     return (OUTSIDE, upper, lower) if lower_above else (ALL, nothing, nothing)
 
 
+def combine_by_side(
+    lower: float, upper: float, lower_above: bool, upper_above: bool, centre: float
+) -> tuple[int, float, float]:
+    """Combine two neurons so that each decides about the events on its own side, which are those that it trained on.
+
+    Where both neurons are valid this is `combine`. A neuron that is not valid keeps or rejects its side as a whole, and
+    the centre becomes a boundary where the sides differ. The published rules instead ignore what such a neuron says:
+    if the other neuron's boundary is beyond the data, they reject every event. Everything is kept where neither side is
+    divided and both say the same.
+
+    Args:
+        lower: boundary of the lower neuron, in any unit.
+        upper: boundary of the upper neuron.
+        lower_above: whether the lower neuron passes what is above its boundary.
+        upper_above: the same for the upper neuron.
+        centre: where the observable is divided.
+
+    Returns:
+        Region code, lower and upper boundary of the region (NaN where it has none).
+    """
+    nothing = math.nan
+    lower_valid, upper_valid = lower < centre, upper > centre
+    first = lower if lower_valid else centre
+    last = upper if upper_valid else centre
+    if lower_above == upper_above:
+        if upper_above:
+            return (ABOVE, upper if upper_valid else first, nothing)
+        return (BELOW, nothing, lower if lower_valid else last)
+    if not (lower_valid or upper_valid):
+        return (ALL, nothing, nothing)
+    return (INSIDE, first, last) if lower_above else (OUTSIDE, first, last)
+
+
 def to_cut(observable: str, code: int, lower: float, upper: float) -> Cut:
     """Turn a region code and boundaries into a `Cut`."""
     region = REGIONS[code]

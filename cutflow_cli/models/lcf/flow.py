@@ -38,17 +38,18 @@ def learned_flow(
     share = np.exp(params[:, K])
     share /= share.sum()
     threshold = logit(settings.threshold)
+    combine = rules.combine_by_side if settings.combination == "by-side" else rules.combine
     steps = []
     for i, name in enumerate(sample.features):
         low, up = params[i, WL] * share[i], params[i, WU] * share[i]
         lower = data.mean[i] + data.std[i] * rules.boundary(low, params[i, BL], threshold)
         upper = data.mean[i] + data.std[i] * rules.boundary(up, params[i, BU], threshold)
-        cut = rules.to_cut(name, *rules.combine(lower, upper, low > 0, up > 0, data.centre[i]))
+        cut = rules.to_cut(name, *combine(lower, upper, low > 0, up > 0, data.centre[i]))
         note = "trained on all events: too few effective events pass the cuts before it" if unmasked[i] else None
         minimum = settings.min_importance / len(sample.features)
         active = cut.region is not Region.ALL
         if not active:
-            note = "its two boundaries cross, so that it keeps every value"
+            note = "neither side of its centre is divided, so that it keeps every value"
         if share[i] <= minimum:
             active, note = False, f"importance {share[i]:.2g} is not above {minimum:.2g}"
         steps.append(LearnedCut(cut, active=active, importance=float(share[i]), note=note))
@@ -57,27 +58,30 @@ def learned_flow(
 
 
 def tidied(flow: CutFlow, sample: EventSample, settings: LcfSettings) -> CutFlow:
-    """Drop boundaries that reject no training event that reaches them, and with the last one the cut.
+    """Drop boundaries that reject no training event that reaches them, and cuts that reject none or every signal event.
 
     In a parallel flow every event reaches every cut; in a sequential one those that earlier applied cuts keep.
     """
     columns = sample.columns
     reach = np.ones(len(sample), dtype=np.bool_)
+    signal = sample.label == 1
     steps = []
     for learned in flow.steps:
         values = columns[learned.cut.observable]
-        step = _without_idle_sides(learned, values[reach]) if learned.active else learned
+        step = _useful(learned, values[reach], signal[reach]) if learned.active else learned
         if step.active and settings.strategy == "sequential":
             reach = reach & step.cut.passes(values)
         steps.append(step)
     return replace(flow, steps=tuple(steps))
 
 
-def _without_idle_sides(step: LearnedCut, values: NDArray[Any]) -> LearnedCut:
+def _useful(step: LearnedCut, values: NDArray[Any], signal: NDArray[np.bool_]) -> LearnedCut:
     cut = step.cut
     kept = cut.passes(values)
     if kept.all():
         return replace(step, active=False, note="keeps every training event that reaches it")
+    if signal.any() and not kept[signal].any():
+        return replace(step, active=False, note="would keep no signal event of the training split")
     if cut.region not in (Region.INSIDE, Region.OUTSIDE):
         return step
     # A value outside either boundary of a window is rejected, one inside either of an edge cut is kept.

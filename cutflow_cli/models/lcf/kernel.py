@@ -36,6 +36,7 @@ Single = Any  # a float32 scalar inside compiled code
 
 _boundary = jit(rules.boundary)
 _combine = jit(rules.combine)
+_combine_by_side = jit(rules.combine_by_side)
 
 
 # Single-precision constants: one double among them would make the whole loop double, at half the speed.
@@ -85,14 +86,25 @@ def importance(params: Array, share: Array) -> None:
 
 
 @jit
-def regions(params: Array, share: Array, centres: Array, logit_threshold: float, minimum: float, region: Array) -> None:
+def regions(
+    params: Array,
+    share: Array,
+    centres: Array,
+    logit_threshold: float,
+    minimum: float,
+    region: Array,
+    by_side: bool = False,
+) -> None:
     """Fill for each feature the region that inference applies: code, lower and upper boundary in units of u."""
     features = params.shape[0]
     for i in range(features):
         low, up = params[i, WL] * share[i], params[i, WU] * share[i]
         lower = _boundary(low, params[i, BL] + low * centres[i], logit_threshold)
         upper = _boundary(up, params[i, BU] + up * centres[i], logit_threshold)
-        code, below, above = _combine(lower, upper, low > 0.0, up > 0.0, 0.0)
+        if by_side:
+            code, below, above = _combine_by_side(lower, upper, low > 0.0, up > 0.0, 0.0)
+        else:
+            code, below, above = _combine(lower, upper, low > 0.0, up > 0.0, 0.0)
         region[i, 0] = rules.ALL if share[i] <= minimum / features else code
         region[i, 1], region[i, 2] = below, above
 
@@ -250,6 +262,7 @@ def train_epoch(
     logit_threshold: float,
     minimum: float,
     learning_rate: float,
+    by_side: bool = False,
 ) -> float:
     """Train one replica for one epoch, in place.
 
@@ -273,6 +286,7 @@ def train_epoch(
         logit_threshold: logit of the pass threshold.
         minimum: importance, as a share of the uniform one, at or below which a cut is not applied.
         learning_rate: Adam's learning rate.
+        by_side: whether neurons are combined by `combine_by_side` rather than `combine`.
 
     Returns:
         The mean loss per event over the epoch.
@@ -297,7 +311,7 @@ def train_epoch(
                 ub[i, e] = _ZERO if math.isnan(value) else value
         importance(params, share)
         if mask_rule == SEQUENTIAL_APPLIED:
-            regions(params, share, centres, logit_threshold, minimum, region)
+            regions(params, share, centres, logit_threshold, minimum, region, by_side)
         batch_loss, mean = 0.0, 0.0
         for i in range(features):
             ui = ub[i]

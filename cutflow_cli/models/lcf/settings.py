@@ -17,7 +17,10 @@ letter. Fault by fault:
 6. *Centres are set by hand.* Mended: the signal's trimmed mean on the training split, unless given.
 7. *Outliers stretch the unit in which an observable is trained*, since it is the standard deviation; boundaries then
    stay where they started. Mended: half the 16-84 % interval (`scale="quantiles"`).
-8. *Errors cover retraining alone.* Mended in evaluation: statistical errors stand beside the spread.
+8. *A neuron that does not separate is ignored*, and the other may then reject every event, with a boundary beyond the
+   data. Mended: each neuron decides about its own side (`combination="by-side"`), and a cut that would keep no signal
+   event is not applied.
+9. *Errors cover retraining alone.* Mended in evaluation: statistical errors stand beside the spread.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from cutflow_cli.settings_file import read_mapping
 
 Strategy = Literal["parallel", "sequential"]
 MaskRule = Literal["applied", "published"]
+Combination = Literal["by-side", "published"]
 Scale = Literal["quantiles", "moments"]
 
 
@@ -55,11 +59,13 @@ class LcfSettings(Settings):
         bootstrap: give each replica its own Poisson(1) weights, so that the spread covers the training sample too.
         scale: unit in which an observable is trained: median and half the 16-84 % interval (`quantiles`), or mean and
             standard deviation (`moments`, as published).
+        combination: how an observable's two neurons become one cut: each decides about its own side of the centre
+            (`by-side`), or as `published`.
         mask: which events go on in a sequential flow: those of the cut as `applied`, or, as `published`, those that
             both neurons keep.
         min_effective_events: with `mask="applied"`, fewer effective events of a class than this, and the next
             observable trains unmasked.
-        tidy: drop boundaries that reject no training event.
+        tidy: drop boundaries that reject no training event, and cuts that keep no signal event.
     """
 
     strategy: Strategy = "parallel"
@@ -74,6 +80,7 @@ class LcfSettings(Settings):
     negative_weights: NegativeWeights = "keep"
     bootstrap: bool = False
     scale: Scale = "quantiles"
+    combination: Combination = "by-side"
     mask: MaskRule = "applied"
     min_effective_events: float = Field(default=100.0, ge=0)
     tidy: bool = True
@@ -89,6 +96,7 @@ PUBLISHED: dict[str, Any] = {
     "class_weights": "unit",
     "bootstrap": False,
     "scale": "moments",
+    "combination": "published",
     "mask": "published",
     "min_effective_events": 0.0,
     "tidy": False,

@@ -36,7 +36,7 @@ from cutflow_cli.models.lcf.settings import LcfSettings
 
 
 def applied_regions(
-    params: torch.Tensor, centres: torch.Tensor, threshold: float, minimum: float
+    params: torch.Tensor, centres: torch.Tensor, threshold: float, minimum: float, by_side: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Combine the neurons of each feature as inference does (`combine`), for all replicas at once.
 
@@ -45,6 +45,7 @@ def applied_regions(
         centres: in standardised units, shape (features,).
         threshold: logit of the pass threshold.
         minimum: importance, as a share of the uniform one, at or below which a cut is not applied.
+        by_side: whether neurons are combined by `combine_by_side` rather than `combine`.
 
     Returns:
         Region code, lower and upper boundary in units of u, each of shape (replicas, features).
@@ -53,27 +54,42 @@ def applied_regions(
     slope_low, slope_up = params[..., WL] * share, params[..., WU] * share
     lower = (threshold - params[..., BL]) / slope_low - centres
     upper = (threshold - params[..., BU]) / slope_up - centres
-    low_above, up_above = slope_low > 0, slope_up > 0
+    combined = _combine_by_side if by_side else _combine
+    code, low, high = combined(lower, upper, slope_low > 0, slope_up > 0)
+    return torch.where(share <= minimum / params.shape[1], rules.ALL, code), low, high
+
+
+def _combine(
+    lower: torch.Tensor, upper: torch.Tensor, low_above: torch.Tensor, up_above: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Do what `combine.combine` does, element by element, with the centre at zero."""
     low_valid = lower < 0
     up_valid = torch.where(low_valid, upper > 0, upper >= 0)
-    follow_lower = low_valid & ~up_valid
-    follow_upper = ~low_valid & up_valid
+    both, follow_lower, follow_upper = low_valid & up_valid, low_valid & ~up_valid, ~low_valid & up_valid
     same = low_above == up_above
-    both = low_valid & up_valid
     one_sided = follow_lower | follow_upper | same
     above = torch.where(follow_lower, low_above, up_above)
-    value = torch.where(follow_lower, lower, upper)
-    value = torch.where(~follow_lower & ~follow_upper & same & ~up_above, lower, value)
-    code = torch.where(above, rules.ABOVE, rules.BELOW)
-    two_sided = torch.where(
-        both,
-        torch.where(low_above, rules.INSIDE, rules.OUTSIDE),
-        torch.where(low_above, rules.OUTSIDE, rules.ALL),
-    )
-    code = torch.where(one_sided, code, two_sided)
-    first, second = torch.where(both, lower, upper), torch.where(both, upper, lower)
-    code = torch.where(share <= minimum / params.shape[1], rules.ALL, code)
-    return code, torch.where(one_sided, value, first), torch.where(one_sided, value, second)
+    value = torch.where(follow_lower | (~follow_upper & ~up_above), lower, upper)
+    window = torch.where(low_above, rules.INSIDE, rules.OUTSIDE)
+    crossed = torch.where(low_above, rules.OUTSIDE, rules.ALL)
+    code = torch.where(one_sided, torch.where(above, rules.ABOVE, rules.BELOW), torch.where(both, window, crossed))
+    first, last = torch.where(both, lower, upper), torch.where(both, upper, lower)
+    return code, torch.where(one_sided, value, first), torch.where(one_sided, value, last)
+
+
+def _combine_by_side(
+    lower: torch.Tensor, upper: torch.Tensor, low_above: torch.Tensor, up_above: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Do what `combine.combine_by_side` does, element by element, with the centre at zero."""
+    low_valid, up_valid = lower < 0, upper > 0
+    centre = torch.zeros_like(lower)
+    first, last = torch.where(low_valid, lower, centre), torch.where(up_valid, upper, centre)
+    same = low_above == up_above
+    one_sided = torch.where(up_above, rules.ABOVE, rules.BELOW)
+    two_sided = torch.where(low_above, rules.INSIDE, rules.OUTSIDE)
+    two_sided = torch.where(low_valid | up_valid, two_sided, rules.ALL)
+    value = torch.where(up_above, torch.where(up_valid, upper, first), torch.where(low_valid, lower, last))
+    return torch.where(same, one_sided, two_sided), torch.where(same, value, first), torch.where(same, value, last)
 
 
 def passes(u: torch.Tensor, code: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
@@ -94,6 +110,7 @@ def batch_loss(
     rule: int,
     threshold: float,
     minimum: float,
+    by_side: bool = False,
 ) -> torch.Tensor:
     """Loss of one batch, for each replica (facts of the published code, section 3).
 
@@ -107,6 +124,7 @@ def batch_loss(
         rule: which events go on (`kernel.PARALLEL`, …).
         threshold: logit of the pass threshold.
         minimum: importance share at or below which a cut is not applied.
+        by_side: whether neurons are combined by `combine_by_side` rather than `combine`.
 
     Returns:
         Shape (replicas,).
@@ -118,7 +136,7 @@ def batch_loss(
     mask = torch.ones_like(weight)
     total = torch.zeros(params.shape[0], dtype=params.dtype, device=params.device)
     with torch.no_grad():
-        code, low, high = applied_regions(params, centres, threshold, minimum)
+        code, low, high = applied_regions(params, centres, threshold, minimum, by_side)
     for i in range(features):
         z = values[..., i] + centres[i]
         lower_logit = params[:, i, WL, None] * share[:, i, None] * z + params[:, i, BL, None]
@@ -194,6 +212,7 @@ class TorchStepper:
                 rule,
                 logit(settings.threshold),
                 settings.min_importance,
+                settings.combination == "by-side",
             )
             (gradient,) = torch.autograd.grad(loss.sum(), params)
             step += 1
@@ -210,7 +229,9 @@ class TorchStepper:
     def _starved(self) -> NDArray[np.bool_]:
         """Say which features too few effective events of a class reach, shape (replicas, features)."""
         settings = self._settings
-        regions = applied_regions(self._params, self._centres, logit(settings.threshold), settings.min_importance)
+        by_side = settings.combination == "by-side"
+        threshold, minimum = logit(settings.threshold), settings.min_importance
+        regions = applied_regions(self._params, self._centres, threshold, minimum, by_side)
         reach = torch.ones_like(self._weight)
         enough = []
         for i in range(self._u.shape[1]):
