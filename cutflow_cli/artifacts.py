@@ -249,8 +249,8 @@ def open_work_directory(out: Path, manifest_name: str, wanted: str, *, force: bo
     started = partial / STARTED
     if not fresh and started.is_file() and read_json(started).get("digest") == wanted:
         return WorkDirectory(out, partial, Action.CONTINUE)
-    _remove(partial)
     require_parent(out)
+    _remove(partial)
     try:
         partial.mkdir()
     except PermissionError as error:

@@ -187,6 +187,14 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
                 rich_help_panel=_TRAINING,
             ),
         ] = None,
+        trim: Annotated[
+            float | None,
+            typer.Option(
+                help="Share of an observable's values, at either end, that do not count in its own loss. "
+                "[default: 0.05]",
+                rich_help_panel=_TRAINING,
+            ),
+        ] = None,
         combination: Annotated[
             Combination | None,
             typer.Option(
@@ -251,7 +259,7 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
             "preset": preset, "centers": _centers(center), "epochs": epochs, "batch_size": batch_size,
             "learning_rate": learning_rate, "threshold": threshold, "min_importance": min_importance,
             "class_weights": class_weights, "negative_weights": negative_weights, "bootstrap": bootstrap,
-            "scale": scale, "combination": combination, "mask": mask,
+            "scale": scale, "trim": trim, "combination": combination, "mask": mask,
             "min_effective_events": min_effective_events, "tidy": tidy,
         }  # fmt: skip
         chosen = {name: str(value) if isinstance(value, StrEnum) else value

@@ -47,7 +47,7 @@ def mock_sample(events: int, seed: int = 0, kinds: str = "left right middle edge
 
 def unit_prepared(sample: EventSample, centers: dict[str, float]) -> Prepared:
     """What LCF trains on in the published units: mean and standard deviation, weights of one."""
-    return prepare(sample, LcfSettings(centers=centers, class_weights="unit", scale="moments"))
+    return prepare(sample, LcfSettings(centers=centers, class_weights="unit", scale="moments", trim=0.0))
 
 
 def sigmoid(logit):

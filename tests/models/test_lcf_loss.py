@@ -1,6 +1,7 @@
 """The loss of LCF, in both implementations, against the published definition worked out by hand and in numpy."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from lcf_calls import fused_step, torch_loss
 from lcf_cases import make_sample, mock_sample, published_loss, random_parameters, unit_prepared
 
 from cutflow_cli.models.lcf.constants import LOGIT_CLIP, PARALLEL, SEQUENTIAL_AND, SEQUENTIAL_APPLIED
+from cutflow_cli.models.lcf.prepare import prepare
+from cutflow_cli.models.lcf.settings import LcfSettings
 
 #: Relative error of the kernel's single-precision exponential and logarithm, with room for its sums.
 SINGLE = 1e-5
@@ -158,3 +161,30 @@ def test_an_unmasked_feature_sees_all_events_and_the_next_does_not():
         ]
         assert losses[0] < losses[1] < losses[2] == pytest.approx(both(data, params, PARALLEL), rel=SINGLE)
         assert losses[3] == losses[2]
+
+
+@pytest.mark.parametrize("rule", [PARALLEL, SEQUENTIAL_AND])
+def test_values_beyond_the_limits_do_not_count_in_their_own_loss_but_go_on(rule):
+    rng = np.random.default_rng(8)
+    sample = make_sample(rng.normal(size=(200, 1)), np.arange(200) % 2)
+    data = prepare(sample, LcfSettings(centers={"x1": 0.1}, class_weights="unit", trim=0.1))
+    low, high = np.quantile(sample.x[:, 0], [0.1, 0.9])
+    inside = (sample.x[:, 0] >= low) & (sample.x[:, 0] <= high)
+    assert inside.sum() == 160
+    params = np.array([[1.0, -0.8, 0.3, 1.2, -0.4]])
+    trimmed = torch_loss(data, params, rule).item()
+    free = replace(data, limits=np.array([[-np.inf, np.inf]], dtype=np.float32))
+    assert trimmed == pytest.approx(torch_loss(free, params, rule, weight=data.weight * inside).item(), rel=1e-12)
+    assert trimmed < torch_loss(free, params, rule).item()
+    assert fused_step(data, params, rule)[0] == pytest.approx(trimmed, rel=1e-5)
+    # a second observable without limits still sees the events that the first one did not learn from
+    joint = make_sample(np.hstack([sample.x, rng.normal(size=(200, 1))]), sample.label)
+    pair = prepare(joint, LcfSettings(centers={"x1": 0.1, "x2": 0.0}, class_weights="unit", trim=0.1))
+    second = replace(pair, limits=np.array([pair.limits[0], [-np.inf, np.inf]], dtype=np.float32))
+    first_only = replace(pair, limits=np.array([pair.limits[0], [1e30, -1e30]], dtype=np.float32))
+    two = np.vstack([params, params])
+    rest = torch_loss(second, two, PARALLEL).item() - torch_loss(first_only, two, PARALLEL).item()
+    alone = make_sample(joint.x[:, 1:], joint.label)
+    other = prepare(alone, LcfSettings(centers={"x1": 0.0}, class_weights="unit", trim=0.0))
+    halved = params * [[1, 0.5, 1, 0.5, 1]]  # two observables share the importance of one
+    assert rest == pytest.approx(torch_loss(other, halved, PARALLEL).item() / 2, rel=1e-6)

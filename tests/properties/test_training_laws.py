@@ -1,5 +1,7 @@
 """Laws of training: what a replica draws and learns depends on nothing beside it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -127,7 +129,8 @@ def prepared(events: int) -> Prepared:
     sign = np.where(np.arange(events) % 2, 1, -1).astype(np.float32)
     u = rng.normal(size=(events, 2)).astype(np.float32)
     weight = rng.uniform(0.5, 2.0, events).astype(np.float32)
-    return Prepared(u, sign, weight, np.zeros(2), np.ones(2), np.zeros(2))
+    limits = np.array([[-np.inf, np.inf]] * 2, dtype=np.float32)
+    return Prepared(u, sign, weight, np.zeros(2), np.ones(2), np.zeros(2), limits)
 
 
 def test_bootstrap_weights_are_poisson_counts_of_mean_one():
@@ -147,7 +150,8 @@ def step(data, weight):
     params = np.random.default_rng(9).normal(size=(2, 5))
     first, second = np.zeros_like(params), np.zeros_like(params)
     events = len(data.u)
-    arguments = (events, params, first, second, 0, data.standard_centre, np.zeros(2, dtype=bool), PARALLEL)
+    unmasked = np.zeros(2, dtype=bool)
+    arguments = (events, params, first, second, 0, data.standard_centre, data.limits, unmasked, PARALLEL)
     order = np.arange(events, dtype=np.int32)
     loss = kernel.train_epoch(data.u, data.sign, weight, order, *arguments, logit(0.5), 0.05, 0.0)
     return loss * events, first * events
@@ -156,7 +160,7 @@ def step(data, weight):
 def test_an_event_twice_is_an_event_of_twice_the_weight():
     data = prepared(64)
     twice = np.repeat(np.arange(64), np.where(np.arange(64) % 3 == 0, 2, 1))
-    doubled = Prepared(data.u[twice], data.sign[twice], data.weight[twice], data.mean, data.std, data.centre)
+    doubled = replace(data, u=data.u[twice], sign=data.sign[twice], weight=data.weight[twice])
     weight = data.weight * np.where(np.arange(64) % 3 == 0, np.float32(2), np.float32(1))
     (one, gradient), (other, same) = step(data, weight), step(doubled, doubled.weight)
     assert one == pytest.approx(other, rel=1e-5)
@@ -166,7 +170,7 @@ def test_an_event_twice_is_an_event_of_twice_the_weight():
 def test_a_full_batch_does_not_care_for_the_order(sample):
     settings = LcfSettings(epochs=1, batch_size=len(sample))
     data = prepare(sample, settings)
-    mirrored = Prepared(data.u[::-1].copy(), data.sign[::-1].copy(), data.weight[::-1].copy(), data.mean, data.std,
-                        data.centre)  # fmt: skip
+    backwards = {name: getattr(data, name)[::-1].copy() for name in ("u", "sign", "weight")}
+    mirrored = replace(data, **backwards)
     losses = [FusedStepper(part, settings, 1, range(2), 1).run_epoch(0)["loss"] for part in (data, mirrored)]
     np.testing.assert_allclose(*losses, rtol=1e-5)

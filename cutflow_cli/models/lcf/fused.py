@@ -105,6 +105,7 @@ class FusedStepper:
                 state.second[position],
                 epoch * self._steps_per_epoch,
                 self._centres,
+                self._data.limits,
                 state.unmasked[position],
                 rule,
                 logit(settings.threshold),

@@ -181,13 +181,16 @@ def _cross_entropy(
     low0: Single,
     up: Single,
     up0: Single,
+    first: Single,
+    last: Single,
     slope: Array,
     loss: Array,
     count: int,
 ) -> None:
     """Fill the weighted loss of each event and its derivative by the logit; few arrays, so that it vectorises.
 
-    With sign s = 1 for background and -1 for signal the binary cross entropy of logit a is log(1 + exp(s a)).
+    Values outside [first, last] do not count, nor does one at the centre. With sign s = 1 for background and -1 for
+    signal the binary cross entropy of logit a is log(1 + exp(s a)).
     """
     for e in range(count):
         below = u[e] < _ZERO
@@ -197,7 +200,7 @@ def _cross_entropy(
         decay = _exp_negative(size)
         inverse = _ONE / (_ONE + decay)
         wrong = inverse if a > _ZERO else decay * inverse
-        w = weight[e] if u[e] != _ZERO else _ZERO
+        w = weight[e] if (u[e] != _ZERO) & (u[e] >= first) & (u[e] <= last) else _ZERO
         slope[e] = w * sign[e] * wrong if size < _CLIP else _ZERO
         loss[e] = w * ((size if a > _ZERO else _ZERO) + _log1p_unit(decay))
 
@@ -257,6 +260,7 @@ def train_epoch(
     second: Array,
     steps_done: int,
     centres: Array,
+    limits: Array,
     unmasked: Array,
     mask_rule: int,
     logit_threshold: float,
@@ -281,6 +285,7 @@ def train_epoch(
         second: Adam's running mean of its square.
         steps_done: optimiser steps before this epoch.
         centres: centres in standardised units, shape (features,).
+        limits: first and last value of u that counts in a feature's own loss, float32 of shape (features, 2).
         unmasked: features that ignore the mask of earlier cuts, shape (features,).
         mask_rule: PARALLEL, SEQUENTIAL_AND (as published) or SEQUENTIAL_APPLIED.
         logit_threshold: logit of the pass threshold.
@@ -319,7 +324,7 @@ def train_epoch(
             low0, up0 = params[i, BL] + low * centres[i], params[i, BU] + up * centres[i]
             kept = wb if unmasked[i] else mask
             a, a0, b, b0 = np.float32(low), np.float32(low0), np.float32(up), np.float32(up0)
-            _cross_entropy(ui, sb, kept, a, a0, b, b0, slope, loss, count)
+            _cross_entropy(ui, sb, kept, a, a0, b, b0, limits[i, 0], limits[i, 1], slope, loss, count)
             for e in range(count):
                 lower_slope[e] = slope[e] if ui[e] < _ZERO else _ZERO
             batch_loss += _dot(loss, ones, count)

@@ -29,6 +29,7 @@ class Prepared:
         mean: origin of each feature's unit: its mean or median on the training split.
         std: that unit: its standard deviation (population) or half its 16-84 % interval.
         centre: where each feature is divided, in its own unit.
+        limits: first and last value of u that counts in a feature's own loss, float32 of shape (features, 2).
     """
 
     u: NDArray[np.float32]
@@ -37,6 +38,7 @@ class Prepared:
     mean: NDArray[np.float64]
     std: NDArray[np.float64]
     centre: NDArray[np.float64]
+    limits: NDArray[np.float32]
 
     @property
     def standard_centre(self) -> NDArray[np.float64]:
@@ -68,6 +70,7 @@ def prepare(sample: EventSample, settings: LcfSettings) -> Prepared:
     weight = training_weights(sample.weight, sample.label, settings.class_weights, settings.negative_weights)
     origin, unit, centre = (np.empty(len(sample.features)) for _ in range(3))
     u = np.empty(sample.x.shape, dtype=np.float32)
+    limits = np.empty((len(sample.features), 2), dtype=np.float32)
     for i, name in enumerate(sample.features):
         values = sample.x[:, i].astype(np.float64)
         finite = np.isfinite(values)
@@ -75,8 +78,12 @@ def prepare(sample: EventSample, settings: LcfSettings) -> Prepared:
         signal = finite & (sample.label == 1)
         centre[i] = _centre(name, settings.centers, values[finite], values[signal], weight[signal])
         u[:, i] = _distance(values, centre[i], unit[i])
+        ends = np.array([-np.inf, np.inf])
+        if settings.trim:
+            ends = np.quantile(values[finite], [settings.trim, 1 - settings.trim])
+        limits[i] = _distance(ends, centre[i], unit[i])
     sign = np.where(sample.label == 1, np.float32(-1), np.float32(1)).astype(np.float32)
-    return Prepared(u, sign, weight.astype(np.float32), origin, unit, centre)
+    return Prepared(u, sign, weight.astype(np.float32), origin, unit, centre, limits)
 
 
 def _unit(values: NDArray[np.float64], scale: Scale) -> tuple[float, float]:

@@ -15,8 +15,10 @@ letter. Fault by fault:
    event weights keep the boundaries independent of how many events were simulated.
 5. *Averaged cuts mix runs that found different regions.* Mended: the consensus takes the majority's region.
 6. *Centres are set by hand.* Mended: the signal's trimmed mean on the training split, unless given.
-7. *Outliers stretch the unit in which an observable is trained*, since it is the standard deviation; boundaries then
-   stay where they started. Mended: half the 16-84 % interval (`scale="quantiles"`).
+7. *Outliers stretch the unit in which an observable is trained*, the standard deviation, so that boundaries stay where
+   they started, *and long tails pull them*, since a straight line in the logit has to fit them too; the paper deletes
+   such events. Mended: the unit is half the 16-84 % interval (`scale="quantiles"`), and values outside the 5-95 %
+   interval do not count in the loss of their own observable (`trim=0.05`).
 8. *A neuron that does not separate is ignored*, and the other may then reject every event, with a boundary beyond the
    data. Mended: each neuron decides about its own side (`combination="by-side"`), and a cut that would keep no signal
    event is not applied.
@@ -59,6 +61,7 @@ class LcfSettings(Settings):
         bootstrap: give each replica its own Poisson(1) weights, so that the spread covers the training sample too.
         scale: unit in which an observable is trained: median and half the 16-84 % interval (`quantiles`), or mean and
             standard deviation (`moments`, as published).
+        trim: share of an observable's values, at either end, that do not count in its own loss.
         combination: how an observable's two neurons become one cut: each decides about its own side of the centre
             (`by-side`), or as `published`.
         mask: which events go on in a sequential flow: those of the cut as `applied`, or, as `published`, those that
@@ -80,6 +83,7 @@ class LcfSettings(Settings):
     negative_weights: NegativeWeights = "keep"
     bootstrap: bool = False
     scale: Scale = "quantiles"
+    trim: float = Field(default=0.05, ge=0, lt=0.5)
     combination: Combination = "by-side"
     mask: MaskRule = "applied"
     min_effective_events: float = Field(default=100.0, ge=0)
@@ -96,6 +100,7 @@ PUBLISHED: dict[str, Any] = {
     "class_weights": "unit",
     "bootstrap": False,
     "scale": "moments",
+    "trim": 0.0,
     "combination": "published",
     "mask": "published",
     "min_effective_events": 0.0,

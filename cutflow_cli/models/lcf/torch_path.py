@@ -106,6 +106,7 @@ def batch_loss(
     sign: torch.Tensor,
     weight: torch.Tensor,
     centres: torch.Tensor,
+    limits: torch.Tensor,
     unmasked: torch.Tensor,
     rule: int,
     threshold: float,
@@ -120,6 +121,7 @@ def batch_loss(
         sign: +1 background, -1 signal, shape (replicas, events).
         weight: training weights, same shape.
         centres: in standardised units, shape (features,).
+        limits: first and last value of u that counts in a feature's own loss, shape (features, 2).
         unmasked: features that ignore earlier cuts, shape (replicas, features).
         rule: which events go on (`kernel.PARALLEL`, …).
         threshold: logit of the pass threshold.
@@ -143,7 +145,8 @@ def batch_loss(
         upper_logit = params[:, i, WU, None] * share[:, i, None] * z + params[:, i, BU, None]
         below = values[..., i] < 0
         a = sign * torch.where(below, lower_logit, upper_logit)
-        counted = present[..., i] & (values[..., i] != 0)
+        inside = (values[..., i] >= limits[i, 0]) & (values[..., i] <= limits[i, 1])
+        counted = present[..., i] & (values[..., i] != 0) & inside
         kept = torch.where(unmasked[:, i, None], torch.ones_like(mask), mask)
         cross_entropy = torch.nn.functional.softplus(a.clamp(-LOGIT_CLIP, LOGIT_CLIP))
         total = total + (weight * kept * counted * cross_entropy).sum(dim=1)
@@ -176,7 +179,7 @@ class TorchStepper:
         self._u, self._sign = self._tensor(data.u), self._tensor(data.sign)
         weights = [replica_weights(data, settings, seed, replica) for replica in self._replicas]
         self._weight = self._tensor(np.stack(weights))
-        self._centres = self._tensor(data.standard_centre)
+        self._centres, self._limits = self._tensor(data.standard_centre), self._tensor(data.limits)
         self._load()
 
     def _tensor(self, values: NDArray[np.floating]) -> torch.Tensor:
@@ -208,6 +211,7 @@ class TorchStepper:
                 self._sign[index],
                 self._weight[rows, index],
                 self._centres,
+                self._limits,
                 unmasked,
                 rule,
                 logit(settings.threshold),
