@@ -45,8 +45,7 @@ def fused_step(data, params, rule, *, weight=None, unmasked=None, threshold=0.5,
     params = np.array(params, dtype=np.float64)
     first, second = np.zeros_like(params), np.zeros_like(params)
     loss = kernel.train_epoch(
-        data.u,
-        data.sign,
+        kernel.packed(data.u, data.sign),
         (data.weight if weight is None else np.asarray(weight)).astype(np.float32),
         np.arange(len(data.u), dtype=np.int32),
         batch or len(data.u),

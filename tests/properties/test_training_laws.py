@@ -153,7 +153,7 @@ def step(data, weight):
     unmasked = np.zeros(2, dtype=bool)
     arguments = (events, params, first, second, 0, data.standard_centre, data.limits, unmasked, PARALLEL)
     order = np.arange(events, dtype=np.int32)
-    loss = kernel.train_epoch(data.u, data.sign, weight, order, *arguments, logit(0.5), 0.05, 0.0)
+    loss = kernel.train_epoch(kernel.packed(data.u, data.sign), weight, order, *arguments, logit(0.5), 0.05, 0.0)
     return loss * events, first * events
 
 

@@ -80,6 +80,7 @@ class FusedStepper:
         self._lcf = LcfState(data.u.shape[1], seed, self._replicas)
         self._weights = [replica_weights(data, settings, seed, replica) for replica in self._replicas]
         self._centres = data.standard_centre
+        self._rows = kernel.packed(data.u, data.sign)
         self._steps_per_epoch = -(-len(data.u) // settings.batch_size)
         self._pool = ThreadPoolExecutor(max_workers=min(threads, len(self._replicas)))
 
@@ -95,8 +96,7 @@ class FusedStepper:
             state.unmasked[position] = self._starved(position)
         return float(
             kernel.train_epoch(
-                self._data.u,
-                self._data.sign,
+                self._rows,
                 self._weights[position],
                 epoch_order(self._seed, self._replicas[position], epoch, len(self._data.u)),
                 settings.batch_size,

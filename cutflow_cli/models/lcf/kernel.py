@@ -153,23 +153,40 @@ def effective_events(u: Array, sign: Array, weight: Array, region: Array) -> Arr
 
 
 @jit
-def _dot(a: Array, b: Array, count: int) -> Single:
-    """Sum of products in a fixed order, eight running sums wide: vectorised without a change of the result."""
+def _sum(values: Array, count: int) -> Single:
+    """Sum in a fixed order, eight running sums wide: vectorised without a change of the result."""
     s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = _ZERO
     whole = count - count % 8
     for i in range(0, whole, 8):
-        s0 += a[i] * b[i]
-        s1 += a[i + 1] * b[i + 1]
-        s2 += a[i + 2] * b[i + 2]
-        s3 += a[i + 3] * b[i + 3]
-        s4 += a[i + 4] * b[i + 4]
-        s5 += a[i + 5] * b[i + 5]
-        s6 += a[i + 6] * b[i + 6]
-        s7 += a[i + 7] * b[i + 7]
+        s0 += values[i]
+        s1 += values[i + 1]
+        s2 += values[i + 2]
+        s3 += values[i + 3]
+        s4 += values[i + 4]
+        s5 += values[i + 5]
+        s6 += values[i + 6]
+        s7 += values[i + 7]
     total = ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
     for i in range(whole, count):
-        total += a[i] * b[i]
+        total += values[i]
     return total
+
+
+@jit
+def _row(count: int) -> Array:
+    """Allocate a buffer of its own: rows of one array may overlap for all the compiler knows."""
+    return np.empty(count, dtype=np.float32)
+
+
+@jit
+def _moments(u: Array, slope: Array, times_u: Array, lower: Array, lower_times_u: Array, count: int) -> None:
+    """Fill slope times u, and both again for the lower neuron alone; a missing u has no slope and counts as zero."""
+    for e in range(count):
+        product = slope[e] * u[e] if slope[e] != _ZERO else _ZERO
+        below = u[e] < _ZERO
+        times_u[e] = product
+        lower[e] = slope[e] if below else _ZERO
+        lower_times_u[e] = product if below else _ZERO
 
 
 @jit
@@ -189,8 +206,8 @@ def _cross_entropy(
 ) -> None:
     """Fill the weighted loss of each event and its derivative by the logit; few arrays, so that it vectorises.
 
-    Values outside [first, last] do not count, nor does one at the centre. With sign s = 1 for background and -1 for
-    signal the binary cross entropy of logit a is log(1 + exp(s a)).
+    Values outside [first, last] do not count, nor do missing ones and one at the centre. With sign s = 1 for
+    background and -1 for signal the binary cross entropy of logit a is log(1 + exp(s a)).
     """
     for e in range(count):
         below = u[e] < _ZERO
@@ -218,23 +235,22 @@ def _adam(params: Array, first: Array, second: Array, gradient: Array, step: int
 
 
 @jit
-def _narrow(mask: Array, u: Array, present: Array, code: int, low: float, high: float, count: int) -> None:
+def _narrow(mask: Array, u: Array, code: int, low: float, high: float, count: int) -> None:
     """Zero the weights of the events of a batch that a cut rejects; without branches, which would be mispredicted."""
     lower = np.float32(-np.inf if code == rules.BELOW else low)
     upper = np.float32(np.inf if code == rules.ABOVE else high)
     if code == rules.OUTSIDE:
         for e in range(count):
-            mask[e] = mask[e] * present[e] if (u[e] < lower) | (u[e] > upper) else _ZERO
+            mask[e] = mask[e] if (u[e] < lower) | (u[e] > upper) else _ZERO
     elif code != rules.ALL:
         for e in range(count):
-            mask[e] = mask[e] * present[e] if (u[e] > lower) & (u[e] < upper) else _ZERO
+            mask[e] = mask[e] if (u[e] > lower) & (u[e] < upper) else _ZERO
 
 
 @jit
 def _narrow_by_both(
     mask: Array,
     u: Array,
-    present: Array,
     low: Single,
     low0: Single,
     up: Single,
@@ -245,13 +261,25 @@ def _narrow_by_both(
     """Zero the weights of the events that either neuron rejects, as the published code does."""
     for e in range(count):
         both = (low * u[e] + low0 > threshold) & (up * u[e] + up0 > threshold)
-        mask[e] = mask[e] * present[e] if both else _ZERO
+        mask[e] = mask[e] if both else _ZERO
+
+
+def packed(u: Array, sign: Array) -> Array:
+    """Put what a step reads of an event side by side: one place in memory to fetch instead of two.
+
+    Args:
+        u: standardised features less their centre, NaN where missing, shape (events, features).
+        sign: +1 background, -1 signal, shape (events,).
+
+    Returns:
+        Float32 of shape (events, features + 1).
+    """
+    return np.concatenate([u, sign[:, None]], axis=1, dtype=np.float32)
 
 
 @jit
 def train_epoch(
-    u: Array,
-    sign: Array,
+    rows: Array,
     weight: Array,
     order: Array,
     batch_size: int,
@@ -275,8 +303,7 @@ def train_epoch(
     sequential flow (a constant for the gradient), p = sigmoid(w s z + b) and s = softmax(k).
 
     Args:
-        u: standardised features less their centre, NaN where missing, float32 of shape (events, features).
-        sign: +1 background, -1 signal, float32 of shape (events,).
+        rows: what `packed` gives: features u and sign of each event side by side, float32.
         weight: training weights, float32 of shape (events,).
         order: the events in the order of this epoch.
         batch_size: events per step; the last batch may be smaller.
@@ -296,24 +323,22 @@ def train_epoch(
     Returns:
         The mean loss per event over the epoch.
     """
-    events, features = u.shape
+    events, features = rows.shape[0], rows.shape[1] - 1
     ub = np.empty((features, batch_size), dtype=np.float32)
-    present = np.empty((features, batch_size), dtype=np.float32)
-    sb, wb, mask, slope, lower_slope, loss = np.empty((6, batch_size), dtype=np.float32)
-    ones = np.ones(batch_size, dtype=np.float32)
+    sb, wb, mask, kept = _row(batch_size), _row(batch_size), _row(batch_size), _row(batch_size)
+    loss, slope, slope_u = _row(batch_size), _row(batch_size), _row(batch_size)
+    lower_slope, lower_slope_u = _row(batch_size), _row(batch_size)
     gradient, share, region = np.zeros((features, 5)), np.empty(features), np.empty((features, 3))
     epoch_loss, step = 0.0, steps_done
     for start in range(0, events, batch_size):
         count = min(batch_size, events - start)
-        scale = 1.0 / (2.0 * features * count)
+        scale = np.float32(1.0 / (2.0 * features * count))
         for e in range(count):
             event = order[start + e]
-            sb[e] = sign[event]
+            sb[e] = rows[event, features]
             wb[e] = mask[e] = weight[event] * scale
             for i in range(features):
-                value = u[event, i]
-                present[i, e] = _ZERO if math.isnan(value) else _ONE
-                ub[i, e] = _ZERO if math.isnan(value) else value
+                ub[i, e] = rows[event, i]
         importance(params, share)
         if mask_rule == SEQUENTIAL_APPLIED:
             regions(params, share, centres, logit_threshold, minimum, region, by_side)
@@ -322,26 +347,24 @@ def train_epoch(
             ui = ub[i]
             low, up = params[i, WL] * share[i], params[i, WU] * share[i]
             low0, up0 = params[i, BL] + low * centres[i], params[i, BU] + up * centres[i]
-            kept = wb if unmasked[i] else mask
+            for e in range(count):  # copied: a choice between two buffers would keep the next loop from vectorising
+                kept[e] = wb[e] if unmasked[i] else mask[e]
             a, a0, b, b0 = np.float32(low), np.float32(low0), np.float32(up), np.float32(up0)
             _cross_entropy(ui, sb, kept, a, a0, b, b0, limits[i, 0], limits[i, 1], slope, loss, count)
-            for e in range(count):
-                lower_slope[e] = slope[e] if ui[e] < _ZERO else _ZERO
-            batch_loss += _dot(loss, ones, count)
+            _moments(ui, slope, slope_u, lower_slope, lower_slope_u, count)
+            batch_loss += _sum(loss, count)
             # z = u + centre, so the sums of slope times z follow from those of slope times u
-            b_low = _dot(lower_slope, ones, count)
-            b_up = _dot(slope, ones, count) - b_low
-            a_low = _dot(lower_slope, ui, count)
-            a_up = _dot(slope, ui, count) - a_low
+            b_low, a_low = _sum(lower_slope, count), _sum(lower_slope_u, count)
+            b_up, a_up = _sum(slope, count) - b_low, _sum(slope_u, count) - a_low
             a_low, a_up = a_low + centres[i] * b_low, a_up + centres[i] * b_up
             gradient[i, WL], gradient[i, BL] = a_low * share[i], b_low
             gradient[i, WU], gradient[i, BU] = a_up * share[i], b_up
             gradient[i, K] = a_low * params[i, WL] + a_up * params[i, WU]
             mean += share[i] * gradient[i, K]
             if mask_rule == SEQUENTIAL_APPLIED:
-                _narrow(mask, ui, present[i], int(region[i, 0]), region[i, 1], region[i, 2], count)
+                _narrow(mask, ui, int(region[i, 0]), region[i, 1], region[i, 2], count)
             elif mask_rule == SEQUENTIAL_AND:
-                _narrow_by_both(mask, ui, present[i], a, a0, b, b0, np.float32(logit_threshold), count)
+                _narrow_by_both(mask, ui, a, a0, b, b0, np.float32(logit_threshold), count)
         for i in range(features):
             gradient[i, K] = share[i] * (gradient[i, K] - mean)
         step += 1
