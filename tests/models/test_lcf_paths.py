@@ -139,3 +139,14 @@ def test_a_class_without_events_counts_zero():
     sign, weight = np.array([1, -1], dtype=np.float32), np.ones(2, dtype=np.float32)
     found = kernel.effective_events(u, sign, weight, np.array([[1, np.nan, 1.5], [0, np.nan, np.nan]]))
     assert found.tolist() == [[1.0, 1.0], [1.0, 0.0]]
+
+
+def test_a_rare_signal_that_stands_apart_is_found():
+    # Two events in a hundred are signal, five deviations away: most of the highest twentieth of all events.
+    rng = np.random.default_rng(0)
+    label = np.r_[np.ones(300), np.zeros(15_000)].astype(int)
+    sample = make_sample(np.r_[rng.normal(5.0, 1.0, 300), rng.normal(0.0, 1.0, 15_000)][:, None], label)
+    settings, _ = resolve_settings("parallel", {"epochs": 40, "learning_rate": 0.01})
+    for flow in LearnableCutFlow(settings).fit(sample, TrainingContext(replicas=range(4), threads=2)).flows:
+        (cut,) = flow.cuts
+        assert cut.lower == pytest.approx(2.5, abs=0.5)  # where classes of equal weight are equally likely

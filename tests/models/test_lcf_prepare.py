@@ -126,3 +126,23 @@ def test_raw_inverts_u():
     for feature in range(4):
         back = [data.raw(feature, float(u)) for u in data.u[:, feature]]
         np.testing.assert_allclose(back, sample.x[:, feature], rtol=1e-5, atol=1e-5)
+
+
+def test_limits_hold_what_either_class_has_but_its_tails():
+    rng = np.random.default_rng(2)
+    label = np.r_[np.ones(400), np.zeros(20_000)].astype(int)
+    x = np.r_[rng.normal(5.0, 1.0, 400), rng.normal(0.0, 1.0, 20_000)]
+    sample = make_sample(x[:, None], label)
+    data = prepare(sample, LcfSettings(trim=0.05))
+    low, high = (data.raw(0, float(end)) for end in data.limits[0])
+    assert low == pytest.approx(np.quantile(sample.x[label == 0], 0.05), rel=1e-4)  # the background's lower end
+    assert high == pytest.approx(np.quantile(sample.x[label == 1], 0.95), rel=1e-4)  # the signal's upper end
+    within = (data.u[:, 0] >= data.limits[0, 0]) & (data.u[:, 0] <= data.limits[0, 1])
+    assert within[label == 1].mean() == pytest.approx(0.95, abs=0.01)
+    assert within[label == 0].mean() == pytest.approx(0.95, abs=0.01)
+
+
+def test_without_trim_infinite_values_count_too():
+    data = prepare(make_sample([[0.0], [1.0], [np.inf], [-np.inf]], [1, 0, 1, 0]), LcfSettings(trim=0.0))
+    assert (data.limits[0, 0] <= data.u).all()
+    assert (data.limits[0, 1] >= data.u).all()

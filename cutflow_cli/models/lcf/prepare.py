@@ -78,10 +78,7 @@ def prepare(sample: EventSample, settings: LcfSettings) -> Prepared:
         signal = finite & (sample.label == 1)
         centre[i] = _centre(name, settings.centers, values[finite], values[signal], weight[signal])
         u[:, i] = _distance(values, centre[i], unit[i])
-        ends = np.array([-np.inf, np.inf])
-        if settings.trim:
-            ends = np.quantile(values[finite], [settings.trim, 1 - settings.trim])
-        limits[i] = _distance(ends, centre[i], unit[i])
+        limits[i] = _distance(_limits(values[finite], sample.label[finite], settings.trim), centre[i], unit[i])
     sign = np.where(sample.label == 1, np.float32(-1), np.float32(1)).astype(np.float32)
     return Prepared(u, sign, weight.astype(np.float32), origin, unit, centre, limits)
 
@@ -93,6 +90,18 @@ def _unit(values: NDArray[np.float64], scale: Scale) -> tuple[float, float]:
         if high > low:
             return float(middle), float(high - low) / 2
     return float(values.mean()), float(values.std())
+
+
+def _limits(values: NDArray[np.float64], label: NDArray[np.int8], trim: float) -> NDArray[np.float64]:
+    """Return the ends of the shortest interval that loses at most a share of either class at either end.
+
+    Quantiles of all events together would trim away a rare signal that stands apart, which is the best there is.
+    """
+    if not trim:
+        return np.array([-np.inf, np.inf])
+    present = [values[label == value] for value in (0, 1)]
+    ends = np.array([np.quantile(of_class, [trim, 1 - trim]) for of_class in present if len(of_class)])
+    return np.array([ends[:, 0].min(), ends[:, 1].max()])
 
 
 def _centre(
