@@ -190,7 +190,7 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
         trim: Annotated[
             float | None,
             typer.Option(
-                help="Share of each class at either end of an observable that may be left out of its own loss. "
+                help="Share of an observable's values, at either end, that do not count in its own loss. "
                 "[default: 0.05]",
                 rich_help_panel=_TRAINING,
             ),

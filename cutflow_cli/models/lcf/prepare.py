@@ -93,15 +93,15 @@ def _unit(values: NDArray[np.float64], scale: Scale) -> tuple[float, float]:
 
 
 def _limits(values: NDArray[np.float64], label: NDArray[np.int8], trim: float) -> NDArray[np.float64]:
-    """Return the ends of the shortest interval that loses at most a share of either class at either end.
+    """Return the interval that loses a share of the events at either end, counting both classes alike.
 
-    Quantiles of all events together would trim away a rare signal that stands apart, which is the best there is.
+    Were every event to count the same, a rare signal that stands apart would be trimmed away, which is the best there
+    is; this way at most twice the share of a class is.
     """
     if not trim:
         return np.array([-np.inf, np.inf])
-    present = [values[label == value] for value in (0, 1)]
-    ends = np.array([np.quantile(of_class, [trim, 1 - trim]) for of_class in present if len(of_class)])
-    return np.array([ends[:, 0].min(), ends[:, 1].max()])
+    sizes = np.bincount(label, minlength=2).astype(np.float64)
+    return weighted_quantiles(values, 1 / sizes[label], (trim, 1 - trim))
 
 
 def _centre(

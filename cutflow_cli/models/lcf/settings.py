@@ -18,7 +18,7 @@ letter. Fault by fault:
 7. *Outliers stretch the unit in which an observable is trained*, the standard deviation, so that boundaries stay where
    they started, *and long tails pull them*, since a straight line in the logit has to fit them too; the paper deletes
    such events. Mended: the unit is half the 16-84 % interval (`scale="quantiles"`), and values outside the 5-95 %
-   intervals of both classes do not count in the loss of their own observable (`trim=0.05`).
+   interval, in which both classes count alike, do not count in the loss of their own observable (`trim=0.05`).
 8. *A neuron that does not separate is ignored*, and the other may then reject every event, with a boundary beyond the
    data. Mended: each neuron decides about its own side (`combination="by-side"`), and a cut that would keep no signal
    event is not applied.
@@ -61,8 +61,8 @@ class LcfSettings(Settings):
         bootstrap: give each replica its own Poisson(1) weights, so that the spread covers the training sample too.
         scale: unit in which an observable is trained: median and half the 16-84 % interval (`quantiles`), or mean and
             standard deviation (`moments`, as published).
-        trim: share of each class's values, at either end, that may be left out of an observable's own loss: what is
-            outside this interval of both classes does not count.
+        trim: share of an observable's values, at either end, that do not count in its own loss; both classes weigh
+            the same in that share.
         combination: how an observable's two neurons become one cut: each decides about its own side of the centre
             (`by-side`), or as `published`.
         mask: which events go on in a sequential flow: those of the cut as `applied`, or, as `published`, those that
