@@ -48,6 +48,8 @@ def learned_flow(
         note = "trained on all events: too few effective events pass the cuts before it" if unmasked[i] else None
         minimum = settings.min_importance / len(sample.features)
         active = cut.region is not Region.ALL
+        if data.centre[i] in (cut.lower, cut.upper):
+            note = "a boundary is the centre: one side of it is kept, the other not"
         if not active:
             note = "neither side of its centre is divided, so that it keeps every value"
         if share[i] <= minimum:

@@ -93,7 +93,7 @@ def _combine_by_side(
 
 
 def passes(u: torch.Tensor, code: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
-    """Say which events a region keeps: u of shape (replicas, events), the others of shape (replicas, 1)."""
+    """Say which events a region keeps; shapes broadcast, and a missing u is kept only by a region of all."""
     kept = torch.where(code == rules.BELOW, u < high, u > low)
     kept = torch.where(code == rules.INSIDE, (u > low) & (u < high), kept)
     kept = torch.where(code == rules.OUTSIDE, (u < low) | (u > high), kept)
@@ -132,33 +132,28 @@ def batch_loss(
         Shape (replicas,).
     """
     features, events = u.shape[2], u.shape[1]
-    present = ~torch.isnan(u)
     values = torch.nan_to_num(u, nan=0.0)
     share = torch.softmax(params[..., K], dim=-1)
-    mask = torch.ones_like(weight)
-    total = torch.zeros(params.shape[0], dtype=params.dtype, device=params.device)
-    with torch.no_grad():
-        code, low, high = applied_regions(params, centres, threshold, minimum, by_side)
-    for i in range(features):
-        z = values[..., i] + centres[i]
-        lower_logit = params[:, i, WL, None] * share[:, i, None] * z + params[:, i, BL, None]
-        upper_logit = params[:, i, WU, None] * share[:, i, None] * z + params[:, i, BU, None]
-        below = values[..., i] < 0
-        a = sign * torch.where(below, lower_logit, upper_logit)
-        inside = (values[..., i] >= limits[i, 0]) & (values[..., i] <= limits[i, 1])
-        counted = present[..., i] & (values[..., i] != 0) & inside
-        kept = torch.where(unmasked[:, i, None], torch.ones_like(mask), mask)
-        cross_entropy = torch.nn.functional.softplus(a.clamp(-LOGIT_CLIP, LOGIT_CLIP))
-        total = total + (weight * kept * counted * cross_entropy).sum(dim=1)
-        if rule != PARALLEL:
-            with torch.no_grad():
-                if rule == SEQUENTIAL_APPLIED:
-                    region = (code[:, i, None], low[:, i, None], high[:, i, None])
-                    keep = passes(values[..., i], *region) & (present[..., i] | (region[0] == rules.ALL))
-                else:
-                    keep = (lower_logit > threshold) & (upper_logit > threshold) & present[..., i]
-                mask = mask * keep
-    return total / (2 * features * events)
+    z = values + centres
+    lower_logit = (params[..., WL] * share)[:, None] * z + params[:, None, :, BL]
+    upper_logit = (params[..., WU] * share)[:, None] * z + params[:, None, :, BU]
+    a = sign[..., None] * torch.where(values < 0, lower_logit, upper_logit)
+    cross_entropy = torch.nn.functional.softplus(a.clamp(-LOGIT_CLIP, LOGIT_CLIP))
+    # comparisons with a missing value are false, so it counts nowhere and fails every cut
+    counted = (u != 0) & (u >= limits[:, 0]) & (u <= limits[:, 1])
+    total = weight[..., None] * counted * cross_entropy
+    if rule != PARALLEL:
+        with torch.no_grad():
+            if rule == SEQUENTIAL_APPLIED:
+                regions = applied_regions(params, centres, threshold, minimum, by_side)
+                keep = passes(u, *(part[:, None] for part in regions))
+            else:
+                keep = (lower_logit > threshold) & (upper_logit > threshold) & ~torch.isnan(u)
+            earlier = torch.ones_like(u)
+            earlier[..., 1:] = keep[..., :-1].cumprod(dim=-1)
+            earlier = torch.where(unmasked[:, None], torch.ones_like(u), earlier)
+        total = total * earlier
+    return total.sum(dim=(1, 2)) / (2 * features * events)
 
 
 class TorchStepper:
