@@ -76,17 +76,45 @@ def _classify(error: OSError) -> CutflowError:
     return TemporaryError(f"{where}{(error.strerror or str(error)).lower()}; the same command may succeed later")
 
 
-def _stop(number: int, _frame: FrameType | None) -> NoReturn:
-    """Unwind on TERM, so that half-written files are removed; training saves a checkpoint instead."""
-    msg = f"stopped by {signal.Signals(number).name}; nothing was written, the same command starts over"
-    raise TemporaryError(msg)
+class _Stopped(BaseException):
+    """A signal asked to stop. No Exception, so that nobody who handles errors takes it for one of them."""
+
+
+#: Seconds after which a signal that came during an import is looked at again.
+_AFTER_IMPORT = 0.02
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Unwind on TERM and Ctrl-C, so that half-written files are removed; training saves a checkpoint instead.
+
+    Not in the middle of an import: libraries try to import each other and take any exception for an absent library, so
+    the signal would be lost, and a module half imported can't be imported again.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            signal.signal(signal.SIGALRM, lambda _number, later: _stop(number, later))
+            signal.setitimer(signal.ITIMER_REAL, _AFTER_IMPORT)
+            return
+        frame = frame.f_back
+    raise _Stopped(number)
+
+
+def _stop_on_signals() -> None:
+    """Handle TERM and Ctrl-C; one that is ignored (a job in the background of a script) stays so."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
 
 
 def run() -> None:
     """Run the command line and exit with the code of `cutflow_cli.errors`."""
-    signal.signal(signal.SIGTERM, _stop)
+    _stop_on_signals()
     try:
         app(prog_name="cutflow")
+    except _Stopped as stopped:
+        if stopped.args[0] == signal.SIGINT:
+            _fail(CutflowError("interrupted; nothing was written"), stopped, exit_code=130)
+        _fail(TemporaryError("stopped by SIGTERM; nothing was written, the same command starts over"), stopped)
     except CutflowError as error:
         _fail(error, error)
     except OSError as error:
@@ -100,7 +128,7 @@ def run() -> None:
         _fail(CutflowError(f"{text} (a fault of cutflow itself; `cutflow --debug …` shows where)"), error)
 
 
-def _fail(error: CutflowError, cause: BaseException, exit_code: int | None = None) -> None:
+def _fail(error: CutflowError, cause: BaseException, exit_code: int | None = None) -> NoReturn:
     if _debug:
         traceback.print_exception(cause)
     typer.echo(f"cutflow: {error}", err=True)

@@ -151,8 +151,10 @@ def written_file(out: Path) -> Iterator[Path]:
     try:
         yield partial
         partial.replace(out)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            error.filename = str(out)  # a failed write names no file
         raise
 
 
@@ -235,10 +237,13 @@ def open_work_directory(out: Path, manifest_name: str, wanted: str, *, force: bo
 
     Raises:
         UsageError: if something else is at `out`, or if the directory can't be made. A directory that holds files
-            but no manifest is none of ours, and is not replaced even with `force`.
+            but no manifest is none of ours, and is not replaced even with `force`; nor is a file with content.
     """
     partial = partial_path(out)
     finished = out / manifest_name
+    if force and out.is_file() and not out.is_symlink() and out.stat().st_size:
+        msg = f"{out}: is a file, so --force does not replace it by a directory; choose another --out"
+        raise UsageError(msg)
     if force and out.is_dir() and not finished.is_file() and any(out.iterdir()):
         msg = f"{out}: holds files but no {manifest_name}, so --force does not replace it; choose another --out"
         raise UsageError(msg)

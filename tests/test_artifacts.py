@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -244,6 +245,21 @@ def test_force_replaces_a_file_a_link_and_an_empty_directory(tmp_path):
         artifacts.write_json(work.path / MANIFEST, {"digest": "a"})
         work.finish()
         assert open_work(tmp_path / name).action is Action.DONE
+
+
+def test_force_never_replaces_a_file_with_content_by_a_directory(tmp_path):
+    events = tmp_path / "events.parquet"
+    events.write_text("the data")
+    with pytest.raises(UsageError, match="is a file, so --force does not replace it"):
+        open_work(events, force=True)
+    assert events.read_text() == "the data"
+
+
+def test_a_full_disk_names_the_file(tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(OSError, match="No space") as caught, artifacts.written_file(out):
+        raise OSError(errno.ENOSPC, "No space left on device")  # as writing to an open file raises it
+    assert caught.value.filename == str(out)
 
 
 def test_a_place_is_no_work_directory():

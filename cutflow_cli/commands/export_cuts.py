@@ -58,6 +58,9 @@ def export_cuts(
     from cutflow_cli.export.handover import save
     from cutflow_cli.runs import open_run
 
+    if force and out is None:
+        msg = "--force is of no use without --out; nothing is replaced on stdout"
+        raise UsageError(msg)
     result = exported(
         open_run(run),
         format,

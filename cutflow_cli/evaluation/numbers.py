@@ -33,16 +33,16 @@ def with_errors(value: float, *errors: float | None, exact: bool = False) -> str
     leading = next((error for error in known if error > 0), None)
     shown = [f"{value:.{PLAIN_DIGITS}g}" if exact and value % 1 else f"{value:.0f}" if exact else ""]
     if not exact:
-        shown = [f"{value / unit:.{PLAIN_DIGITS}g}" if leading is None else _rounded(value / unit, leading / unit)]
-    shown += [_rounded(error / unit, error / unit) for error in known]
+        shown = [f"{value / unit:.{PLAIN_DIGITS}g}" if leading is None else rounded(value / unit, leading / unit)]
+    shown += [rounded(error / unit, error / unit) for error in known]
     text = " ± ".join(shown)
     if not exponent:
         return text
     return f"({text})e{exponent}" if known else f"{text}e{exponent}"
 
 
-def _rounded(value: float, error: float) -> str:
-    """Round a value to the last printed digit of an error."""
+def rounded(value: float, error: float) -> str:
+    """Print a value rounded to the last printed digit of an error."""
     if error == 0:
         return f"{value:.{PLAIN_DIGITS}g}"
     decimals = ERROR_DIGITS - 1 - math.floor(math.log10(float(f"{error:.{ERROR_DIGITS - 1}e}")))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cutflow_cli.evaluation.comparison import TOLERANCE, label
-from cutflow_cli.evaluation.numbers import short_cut, with_errors
+from cutflow_cli.evaluation.numbers import rounded, short_cut, with_errors
 from cutflow_cli.evaluation.report import Report
 from cutflow_cli.evaluation.tables import CutFlowRow, MetricRow
 from cutflow_cli.events.schema import SPLITS
@@ -57,8 +57,8 @@ def printed_tables(report: Report, runs: Sequence[tuple[str, Run]]) -> Iterator[
 def selection_table(name: str, run: Run, flow: CutFlow) -> PrintedTable:
     """Lay out what a run learned: its consensus, with the spread over replicas."""
     columns = {
-        "± lower": [_optional(step.lower_error, "#.2g") for step in flow.steps],
-        "± upper": [_optional(step.upper_error, "#.2g") for step in flow.steps],
+        "± lower": [_error(step.lower_error) for step in flow.steps],
+        "± upper": [_error(step.upper_error) for step in flow.steps],
         "agreement": [_optional(step.agreement, ".0%") for step in flow.steps],
         "importance": [_optional(step.importance, ".3f") for step in flow.steps],
     }
@@ -78,6 +78,11 @@ def _step(step: LearnedCut) -> str:
     if step.active and step.cut.region is not Region.ALL:
         return short_cut(step.cut)
     return f"{step.cut.observable}: not cut on"
+
+
+def _error(value: float | None) -> str:
+    """Print an error alone, with the digits that errors have everywhere."""
+    return _NOTHING if value is None else rounded(value, value)
 
 
 def _optional(value: float | None, form: str) -> str:

@@ -140,7 +140,11 @@ class IngestSettings(_Settings):
     @classmethod
     def _features_by_name(cls, value: Any) -> Any:  # noqa: ANN401
         if isinstance(value, list | tuple):
-            return _listed_features([str(item) for item in value])
+            for item in value:
+                if not isinstance(item, str):
+                    msg = f"{item!r} in a list: name features there; with unit or label, write a table for each"
+                    raise ValueError(msg)
+            return _listed_features(list(value))
         if isinstance(value, dict):
             return {name: {"expression": item} if isinstance(item, str) else item for name, item in value.items()}
         return value

@@ -61,7 +61,7 @@ def export_cuts(
         msg = f"--columns is for code; --format {dialect} gives features with their expressions, leave it away"
         raise UsageError(msg)
     if not run.flows:
-        msg = f"{run.path}: {run.manifest.method} gives a score per event, it has no cuts to export"
+        msg = f"{run.path}: holds no cuts to export; a method that gives a score per event has none, else train again"
         raise InputError(msg)
     flows = choose(run.flows, choice or Choice())
     if not found.several:

@@ -132,7 +132,8 @@ def test_options_say_on_stderr_what_they_leave_out(runs):
         (("par", "--replica", "9"), 2, "--replica 9: the run has no such replica; there are: 0, 1, 2"),
         (("par", "--format", "root", "--columns", "feature"), 2, "did you mean features?"),
         (("par", "--columns", "features"), 2, "--columns is for code"),
-        (("bdt",), 3, "bdt: bdt gives a score per event, it has no cuts to export"),
+        (("bdt",), 3, "bdt: holds no cuts to export; a method that gives a score per event has none"),
+        (("par", "--force"), 2, "--force is of no use without --out"),
         (("pra",), 3, "pra: no such run directory; did you mean par?"),
     ],
 )

@@ -103,7 +103,7 @@ def test_code_carries_one_flow():
 
 
 def test_a_run_without_cuts_and_cuts_without_a_feature():
-    with pytest.raises(InputError, match="runs/par: lcf-parallel gives a score per event, it has no cuts to export"):
+    with pytest.raises(InputError, match="runs/par: holds no cuts to export; a method that gives a score"):
         export_cuts(replace(RUN, flows=()), "text")
     stray = CutFlow((LearnedCut(Cut("mm", Region.BELOW, upper=1.0)),))
     with pytest.raises(InputError, match="runs/par: cuts on 'mm', which is no feature of the run; did you mean m"):

@@ -51,7 +51,14 @@ class ParquetSource:
         return tuple(self._file.schema_arrow.names)
 
     def column(self, name: str) -> Column:
-        """Describe a column."""
+        """Describe a column.
+
+        Raises:
+            InputError: if two columns have this name.
+        """
+        if self.names().count(name) > 1:
+            msg = f"{self.path}: two columns are named {name!r}; rename one"
+            raise InputError(msg)
         return describe(name, self._file.schema_arrow.field(name).type)
 
     def chunks(self, columns: Sequence[Column], rows: int) -> Iterator[Chunk]:

@@ -82,12 +82,17 @@ class FusedStepper:
         self._centres = data.standard_centre
         self._rows = kernel.packed(data.u, data.sign)
         self._steps_per_epoch = -(-len(data.u) // settings.batch_size)
+        self._loaded = False
         self._pool = ThreadPoolExecutor(max_workers=min(threads, len(self._replicas)))
 
     def run_epoch(self, epoch: int) -> dict[str, NDArray[np.float64]]:
         """Train every replica for one epoch."""
-        losses = self._pool.map(lambda position: self._train(position, epoch), range(len(self._replicas)))
-        return {"loss": np.array(list(losses))}
+        # Two threads that load compiled code for the first time may wait for each other for ever (numba's lock against
+        # Python's import locks), so in the first epoch one replica goes ahead of the others.
+        ahead = [] if self._loaded else [self._train(0, epoch)]
+        self._loaded = True
+        losses = self._pool.map(lambda position: self._train(position, epoch), range(len(ahead), len(self._replicas)))
+        return {"loss": np.array([*ahead, *losses])}
 
     def _train(self, position: int, epoch: int) -> float:
         settings, state = self._settings, self._lcf
