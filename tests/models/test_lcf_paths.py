@@ -5,6 +5,8 @@ the root of the second moment, so that rounding grows where a gradient is near z
 agree to 1e-4 with torch in double precision and to 1e-3 in single.
 """
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,7 @@ from cutflow_cli.models.lcf.flow import learned_flow
 from cutflow_cli.models.lcf.fused import FusedStepper
 from cutflow_cli.models.lcf.model import LearnableCutFlow
 from cutflow_cli.models.lcf.prepare import prepare
-from cutflow_cli.models.lcf.settings import resolve_settings
+from cutflow_cli.models.lcf.settings import LcfSettings, resolve_settings
 from cutflow_cli.models.lcf.torch_path import TorchStepper
 from cutflow_cli.models.protocol import TrainingContext
 from cutflow_cli.selection.cutflow import consensus
@@ -150,3 +152,18 @@ def test_a_rare_signal_that_stands_apart_is_found():
     for flow in LearnableCutFlow(settings).fit(sample, TrainingContext(replicas=range(4), threads=2)).flows:
         (cut,) = flow.cuts
         assert cut.lower == pytest.approx(2.5, abs=0.5)  # where classes of equal weight are equally likely
+
+
+def test_compiled_code_is_loaded_by_one_thread_before_others_run_it(sample, monkeypatch):
+    # Loaded by two threads at once for the first time, it made numba wait for ever now and then.
+    calls, train = [], FusedStepper._train
+
+    def recorded(stepper, position, epoch):
+        calls.append((epoch, position, threading.current_thread() is threading.main_thread()))
+        return train(stepper, position, epoch)
+
+    monkeypatch.setattr(FusedStepper, "_train", recorded)
+    settings = LcfSettings()
+    trained(FusedStepper(prepare(sample, settings), settings, 1, range(4), threads=2), 2)
+    assert calls[0] == (0, 0, True)
+    assert sorted(calls[1:]) == [(0, 1, False), (0, 2, False), (0, 3, False), *((1, r, False) for r in range(4))]
