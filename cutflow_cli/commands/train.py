@@ -94,7 +94,8 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
         features: Annotated[
             str | None,
             typer.Option(
-                help="Observables, comma-separated, in the order of the flow. [default: the file's own]",
+                help="Observables, comma-separated, in the order of the flow.",
+                show_default="the file's own",
                 rich_help_panel=_SELECTION,
             ),
         ] = None,
@@ -102,8 +103,8 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
             list[str] | None,
             typer.Option(
                 metavar="X=VALUE",
-                help="Where to divide an observable; may be repeated, or comma-separated. "
-                "[default: the signal's trimmed mean on train]",
+                help="Where to divide an observable; may be repeated, or comma-separated.",
+                show_default="the signal's trimmed mean on train",
                 rich_help_panel=_SELECTION,
             ),
         ] = None,
@@ -111,7 +112,8 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
             str | None,
             typer.Option(
                 metavar="T,V,E",
-                help="Shares of train, validation and test, for a file without a split column. [default: 0.6,0.2,0.2]",
+                help="Shares of train, validation and test, for a file without a split column.",
+                show_default="0.6,0.2,0.2",
                 rich_help_panel=_SELECTION,
             ),
         ] = None,
@@ -135,79 +137,84 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
         ] = None,
         epochs: Annotated[
             int | None,
-            typer.Option(min=1, help="Passes over the training split. [default: 200]", rich_help_panel=_TRAINING),
+            typer.Option(min=1, help="Passes over the training split.", show_default="200", rich_help_panel=_TRAINING),
         ] = None,
         batch_size: Annotated[
-            int | None, typer.Option(min=1, help="Events per step. [default: 512]", rich_help_panel=_TRAINING)
+            int | None, typer.Option(min=1, help="Events per step.", show_default="512", rich_help_panel=_TRAINING)
         ] = None,
         learning_rate: Annotated[
-            float | None, typer.Option(help="Adam's learning rate. [default: 0.001]", rich_help_panel=_TRAINING)
+            float | None, typer.Option(help="Adam's learning rate.", show_default="0.001", rich_help_panel=_TRAINING)
         ] = None,
         threshold: Annotated[
             float | None,
             typer.Option(
-                help="Output above which a neuron passes an event; higher is tighter. [default: 0.5]",
+                help="Output above which a neuron passes an event; higher is tighter.",
+                show_default="0.5",
                 rich_help_panel=_TRAINING,
             ),
         ] = None,
         min_importance: Annotated[
             float | None,
             typer.Option(
-                help="Share of the uniform importance, 1/n, at or below which a cut is not applied. [default: 0.05]",
+                help="Share of the uniform importance, 1/n, at or below which a cut is not applied.",
+                show_default="0.05",
                 rich_help_panel=_TRAINING,
             ),
         ] = None,
         class_weights: Annotated[
             ClassWeight | None,
             typer.Option(
-                help="Event weights in the loss: each class to the same sum, as they are, or one each. "
-                "[default: balanced]",
+                help="Event weights in the loss: each class to the same sum, as they are, or one each.",
+                show_default="balanced",
                 rich_help_panel=_TRAINING,
             ),
         ] = None,
         negative_weights: Annotated[
             NegativeWeight | None,
             typer.Option(
-                help="Negative weights in training; yields always keep them. [default: keep]", rich_help_panel=_TRAINING
+                help="Negative weights in training; yields always keep them.",
+                show_default="keep",
+                rich_help_panel=_TRAINING,
             ),
         ] = None,
         bootstrap: Annotated[
             bool | None,
             typer.Option(
                 "--bootstrap/--no-bootstrap",
-                help="Give each replica its own bootstrap of the training split. [default: no-bootstrap]",
+                help="Give each replica its own bootstrap of the training split.",
+                show_default="no-bootstrap",
                 rich_help_panel=_TRAINING,
             ),
         ] = None,
         scale: Annotated[
             Scale | None,
             typer.Option(
-                help="Unit in which an observable is trained: half its 16-84 % interval, or its standard deviation. "
-                "[default: quantiles]",
+                help="Unit in which an observable is trained: half its 16-84 % interval, or its standard deviation.",
+                show_default="quantiles",
                 rich_help_panel=_TRAINING,
             ),
         ] = None,
         trim: Annotated[
             float | None,
             typer.Option(
-                help="Share of an observable's values, at either end, that do not count in its own loss. "
-                "[default: 0.05]",
+                help="Share of an observable's values, at either end, that do not count in its own loss.",
+                show_default="0.05",
                 rich_help_panel=_TRAINING,
             ),
         ] = None,
         combination: Annotated[
             Combination | None,
             typer.Option(
-                help="How two neurons become one cut: each decides about its own side, or as published. "
-                "[default: by-side]",
+                help="How two neurons become one cut: each decides about its own side, or as published.",
+                show_default="by-side",
                 rich_help_panel=_TRAINING,
             ),
         ] = None,
         mask: Annotated[
             Mask | None,
             typer.Option(
-                help="Events that go on in a sequential flow: those of the cut as applied, or as published. "
-                "[default: applied]",
+                help="Events that go on in a sequential flow: those of the cut as applied, or as published.",
+                show_default="applied",
                 rich_help_panel=_TRAINING,
             ),
         ] = None,
@@ -215,7 +222,8 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
             float | None,
             typer.Option(
                 help="With fewer effective events of a class left, the next observable of a sequential flow "
-                "trains on all. [default: 100]",
+                "trains on all.",
+                show_default="100",
                 rich_help_panel=_TRAINING,
             ),
         ] = None,
@@ -223,7 +231,8 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
             bool | None,
             typer.Option(
                 "--tidy/--no-tidy",
-                help="Drop boundaries that reject no training event, and cuts that keep no signal. [default: tidy]",
+                help="Drop boundaries that reject no training event, and cuts that keep no signal.",
+                show_default="tidy",
                 rich_help_panel=_TRAINING,
             ),
         ] = None,
@@ -239,7 +248,9 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
         device: Annotated[Device, typer.Option(help="Where to train.", rich_help_panel=_RUNNING)] = Device.AUTO,
         threads: Annotated[
             int | None,
-            typer.Option(help="Threads. [default: OMP_NUM_THREADS, or the cores at hand]", rich_help_panel=_RUNNING),
+            typer.Option(
+                help="Threads.", show_default="OMP_NUM_THREADS, or the cores at hand", rich_help_panel=_RUNNING
+            ),
         ] = None,
         force: Annotated[
             bool,

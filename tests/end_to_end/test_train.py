@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cutflow_cli.models.lcf.settings import LcfSettings
+
 FAST = ("--epochs", "8", "--learning-rate", "0.02", "--batch-size", "128", "--replicas", "3", "--device", "cpu")
 CENTERS = "x1=-2,x2=2,x3=0,x4=0"
 
@@ -94,7 +96,7 @@ def test_a_run_is_trained_once_printed_and_kept(run_cutflow, mock, tmp_path):
 
 
 def test_every_option_is_recorded_as_it_was_given(run_cutflow, mock, plain, tmp_path):
-    text = run_cutflow("train", "lcf-sequential", "--help", TERM="dumb").stdout
+    text = run_cutflow("train", "lcf-sequential", "--help", COLUMNS="240").stdout
     options = {name for name in re.findall(r"--([a-z][a-z-]+)", text) if not name.startswith("no-")}
     given = {
         "epochs": ("2", 2), "batch-size": ("64", 64), "learning-rate": ("0.01", 0.01), "threshold": ("0.6", 0.6),
@@ -106,6 +108,10 @@ def test_every_option_is_recorded_as_it_was_given(run_cutflow, mock, plain, tmp_
     elsewhere = {"features", "center", "split", "split-seed", "preset", "replicas", "seed", "device"}
     not_learned = {"out", "settings", "threads", "force", "fresh", "json", "help", "preset"}
     assert options - {name.removeprefix("no-") for name in given} - elsewhere - not_learned == set()
+    for name, value in LcfSettings().model_dump(exclude={"strategy", "preset", "centers"}).items():
+        shown = {True: name, False: f"no-{name}"}.get(value, f"{value:g}" if isinstance(value, float) else value)
+        line = next(line for line in text.splitlines() if f"--{name.replace('_', '-')} " in line)
+        assert f"[default: ({shown})]" in line
 
     out = tmp_path / "all"
     typed = [part for name, (value, _) in given.items() for part in (f"--{name}", value) if part is not None]
