@@ -158,6 +158,9 @@ def _notes(runs: Sequence[Run], names: Sequence[str], events: EventsFile, counte
                 f"{events.path}: not the events that run {name!r} was trained on ({run.manifest.data.get('path')}); "
                 "if it holds the same events in other splits, the quoted split is not independent of the training"
             )
+    for name, (missing, infinite) in counted.tally.not_finite.items():
+        counts = " and ".join(f"{n} {what}" for n, what in ((missing, "missing (NaN)"), (infinite, "infinite")) if n)
+        notes.append(f"{events.path}: feature {name!r} has {counts} values; a missing one passes no cut")
     if len(counted.tally.hypotheses) > 1:
         notes.append(
             f"{events.path}: the signal has {len(counted.tally.hypotheses)} mass points; selections trained for all "

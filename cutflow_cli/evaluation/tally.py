@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +30,13 @@ class Tally:
         prefixes: for each stage (the cuts applied so far, in order) its position in `sums`; `()` is before any cut.
         hypotheses: signal mass points in increasing order; position h + 1 in `sums`, where 0 is for events without.
         sums: number of events, Σw and Σw², shape (stages, 1 + hypotheses, processes, splits, 3); not scaled.
+        not_finite: number of missing (NaN) and of infinite values of each observable that has some, in all splits.
     """
 
     prefixes: dict[Prefix, int]
     hypotheses: tuple[float, ...]
     sums: NDArray[np.float64]
+    not_finite: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -74,7 +77,7 @@ def tally(
             progress(done / max(events.rows, 1), f"{done} of {events.rows} events")
     order = sorted(counter.codes)
     sums = counter.sums[:, [0, *(counter.codes[value] for value in order)]]
-    return Tally(prefixes, tuple(order), sums)
+    return Tally(prefixes, tuple(order), sums, counter.not_finite)
 
 
 def _plant(flows: Iterable[CutFlow]) -> tuple[_Stage, dict[Prefix, int]]:
@@ -96,6 +99,7 @@ class _Counter:
 
     def __init__(self, stages: int, processes: int, where: str) -> None:
         self.codes: dict[float, int] = {}
+        self.not_finite: dict[str, tuple[int, int]] = {}
         self.sums = np.zeros((stages, 1, processes, len(SPLITS), 3))
         self._where = where
 
@@ -104,6 +108,8 @@ class _Counter:
         cell = batch.process.astype(np.int64) * len(SPLITS) + batch.split
         if batch.hypothesis is not None:
             cell += self._codes(batch.hypothesis) * processes * len(SPLITS)
+        for name, values in batch.columns.items():
+            self._count_not_finite(name, values)
         masks: dict[Cut, NDArray[np.bool_]] = {}
 
         def visit(stage: _Stage, passing: NDArray[np.intp]) -> None:
@@ -120,6 +126,13 @@ class _Counter:
         cells = into[..., 0].size
         for column, values in enumerate((None, weight, weight**2)):
             into[..., column] += np.bincount(cell, weights=values, minlength=cells).reshape(into.shape[:-1])
+
+    def _count_not_finite(self, name: str, values: NDArray[Any]) -> None:
+        strange = int(np.count_nonzero(~np.isfinite(values)))
+        if strange:
+            missing, infinite = self.not_finite.get(name, (0, 0))
+            absent = int(np.count_nonzero(np.isnan(values)))
+            self.not_finite[name] = (missing + absent, infinite + strange - absent)
 
     def _codes(self, hypothesis: NDArray[np.float64]) -> NDArray[np.int64]:
         """Number the mass points as they appear; 0 for events without."""

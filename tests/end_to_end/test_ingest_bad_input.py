@@ -169,5 +169,5 @@ def test_a_full_disk_is_worth_a_retry_and_leaves_nothing(inputs, tmp_path):
         assert done.returncode == 75
         assert done.stdout == ""
         assert len(done.stderr.splitlines()) == 1
-        assert "no space left to write" in done.stderr
+        assert "out.parquet: no space left to write" in done.stderr
         assert sorted(path.name for path in tmp_path.iterdir()) == ["b.parquet", "s.parquet"]

@@ -118,6 +118,17 @@ def test_other_events_are_noted(make_sample, make_run, tmp_path):
     assert any("not the events that run 'par' was trained on" in note for note in report.manifest.notes)
 
 
+def test_missing_and_infinite_values_are_counted(make_run, make_sample, tmp_path):
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(2, 400)).astype(np.float32)
+    x[[3, 300, 301]], x[7] = np.nan, -np.inf
+    plain = tmp_path / "plain.parquet"
+    pq.write_table(pa.table({"x": x, "y": y, "label": np.arange(400, dtype=np.int8) % 2}), plain)
+    report = evaluate_runs([make_run("par", make_sample().path)], plain, tmp_path / "report", figures=False)
+    said = f"{plain}: feature 'x' has 3 missing (NaN) and 1 infinite values; a missing one passes no cut"
+    assert [note for note in report.manifest.notes if "missing (NaN)" in note] == [said]
+
+
 def test_mass_points_are_noted_and_sums_quoted(make_sample, make_run, tmp_path):
     sample = make_sample(hypotheses=(1.0, 2.0))
     report = evaluate_runs([make_run("par", sample.path)], sample.path, tmp_path / "report", figures=False)

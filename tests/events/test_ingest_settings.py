@@ -121,6 +121,7 @@ def test_impossible_processes(changes, says):
     ("changes", "says"),
     [
         ({"feature": ["x"]}, "feature: no such setting; did you mean features"),
+        ({"features": ["y", {"name": "x"}]}, "{'name': 'x'} in a list: name features there; with unit or label, write"),
         ({"features": {"x": {"units": "GeV"}}}, "features.x.units: no such setting; did you mean unit"),
         ({"features": {"x": {"dtype": "int"}}}, "features.x.dtype: input should be 'float32' or 'float64'"),
         ({"features": []}, "features: "),

@@ -166,6 +166,14 @@ class TestParquet:
         with pytest.raises(InputError, match=r"a.parquet: damaged Parquet file"):
             read(open_source(path), ("pt",), 1000)
 
+    def test_two_columns_of_one_name_are_refused_where_they_are_asked_for(self, tmp_path):
+        numbers = pa.array([1.0, 2.0])
+        pq.write_table(pa.table([numbers, numbers, numbers], names=["x", "y", "x"]), tmp_path / "a.parquet")
+        source = open_source(tmp_path / "a.parquet")
+        assert source.column("y").kind == "number"
+        with pytest.raises(InputError, match=r"a\.parquet: two columns are named 'x'"):
+            source.column("x")
+
 
 class TestCsv:
     def source(self, tmp_path, text, name="a.csv"):
