@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cutflow_cli.artifacts import RUN_SCHEMA_VERSION, read_json, write_json, written_file
+from cutflow_cli.artifacts import PARTIAL_SUFFIX, RUN_SCHEMA_VERSION, read_json, write_json, written_file
 from cutflow_cli.errors import InputError, nearest
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.selection.cut import Cut, Region
@@ -101,10 +101,7 @@ class RunManifest:
         """
         path = directory / MANIFEST
         if not path.is_file():
-            there = [entry.parent.name for entry in directory.parent.glob(f"*/{MANIFEST}")]
-            what = "is no run directory (no run.json)" if directory.is_dir() else "no such run directory"
-            msg = f"{directory}: {what}; {nearest(directory.name, there)}"
-            raise InputError(msg)
+            raise InputError(_no_run(directory))
         raw = read_json(path)
         if raw.get("schema_version") != RUN_SCHEMA_VERSION:
             version = raw.get("schema_version")
@@ -118,6 +115,20 @@ class RunManifest:
         except (TypeError, KeyError) as error:
             msg = f"{path}: damaged ({error}); train again"
             raise InputError(msg) from error
+
+
+def _no_run(directory: Path) -> str:
+    """Say what stands where a run was expected, and where runs are."""
+    inside = sorted(str(entry.parent) for entry in directory.glob(f"*/{MANIFEST}"))
+    if inside:
+        return f"{directory}: is no run directory but holds {len(inside)}; name them: {', '.join(inside[:5])}"
+    if directory.is_file():
+        return f"{directory}: is a file, a run directory was expected"
+    if not directory.exists() and directory.with_name(directory.name + PARTIAL_SUFFIX).is_dir():
+        return f"{directory}: its training is not finished; the same `cutflow train` command continues it"
+    there = [entry.parent.name for entry in directory.parent.glob(f"*/{MANIFEST}")]
+    what = "is no run directory (no run.json)" if directory.is_dir() else "no such run directory"
+    return f"{directory}: {what}; {nearest(directory.name, there)}"
 
 
 @dataclass(frozen=True, slots=True)

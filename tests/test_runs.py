@@ -121,6 +121,20 @@ def test_a_run_that_is_not_there_is_named_with_its_neighbours(tmp_path):
         open_run(tmp_path / "nowhere" / "par")
 
 
+def test_what_was_taken_for_a_run_is_said(tmp_path):
+    for name in ("lcf", "bdt"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / runs.MANIFEST).write_text("{}")
+    with pytest.raises(InputError, match=r"is no run directory but holds 2; name them: \S+/runs/bdt, \S+/runs/lcf"):
+        open_run(tmp_path / "runs")
+    (tmp_path / "events.parquet").write_text("")
+    with pytest.raises(InputError, match=r"events\.parquet: is a file, a run directory was expected"):
+        open_run(tmp_path / "events.parquet")
+    (tmp_path / "punzi.partial").mkdir()
+    with pytest.raises(InputError, match=r"punzi: its training is not finished; the same `cutflow train` command"):
+        open_run(tmp_path / "punzi")
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [

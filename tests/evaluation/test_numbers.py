@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cutflow_cli.evaluation.numbers import short_cut, with_errors
+from cutflow_cli.evaluation.numbers import rounded, short_cut, with_errors
 from cutflow_cli.selection.cut import Cut, Region
 
 
@@ -44,3 +44,10 @@ def test_short_cuts_never_contradict_the_exact_ones():
     assert short_cut(Cut("x", Region.OUTSIDE, -3.0388267040252686, 3.03)) == "x < -3.03883 or x > 3.03"
     narrow = Cut("x", Region.INSIDE, 1.00000011, 1.00000023)
     assert short_cut(narrow) == str(narrow)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"), [(21.3, "21"), (4.68, "4.7"), (123.0, "120"), (0.00291, "0.0029"), (0, "0")]
+)
+def test_an_error_alone_has_the_digits_that_it_has_beside_a_value(error, text):
+    assert rounded(error, error) == text
