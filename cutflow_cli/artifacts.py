@@ -222,6 +222,15 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _started_digest(started: Path) -> str | None:
+    """Return the digest of unfinished work; None if there is none or it can't be read."""
+    try:
+        found = read_json(started).get("digest")
+    except (InputError, OSError):
+        return None
+    return found if isinstance(found, str) else None
+
+
 def open_work_directory(out: Path, manifest_name: str, wanted: str, *, force: bool, fresh: bool) -> WorkDirectory:
     """Start, continue or skip an output directory.
 
@@ -237,7 +246,8 @@ def open_work_directory(out: Path, manifest_name: str, wanted: str, *, force: bo
 
     Raises:
         UsageError: if something else is at `out`, or if the directory can't be made. A directory that holds files
-            but no manifest is none of ours, and is not replaced even with `force`; nor is a file with content.
+            but no manifest is none of ours, and is not replaced even with `force`; nor is a file with content. Also
+            if there is unfinished work of something else, and neither `fresh` nor `force`.
     """
     partial = partial_path(out)
     finished = out / manifest_name
@@ -252,8 +262,11 @@ def open_work_directory(out: Path, manifest_name: str, wanted: str, *, force: bo
     if action is Action.DONE:
         return WorkDirectory(out, partial, action)
     started = partial / STARTED
-    if not fresh and started.is_file() and read_json(started).get("digest") == wanted:
+    if not fresh and _started_digest(started) == wanted:
         return WorkDirectory(out, partial, Action.CONTINUE)
+    if not (fresh or force) and partial.is_dir() and any(entry.name != STARTED for entry in partial.iterdir()):
+        msg = f"{partial}: holds unfinished work of other inputs or settings; --fresh forgets it, or name another --out"
+        raise UsageError(msg)
     require_parent(out)
     _remove(partial)
     try:

@@ -191,13 +191,6 @@ def test_work_starts_continues_and_is_done(tmp_path):
     assert open_work(out).action is Action.DONE
 
 
-def test_unfinished_work_of_other_settings_is_started_over(tmp_path):
-    (open_work(tmp_path / "out").path / "checkpoint").write_text("")
-    other = open_work(tmp_path / "out", "b")
-    assert other.action is Action.START
-    assert not (other.path / "checkpoint").exists()
-
-
 def test_fresh_forgets_unfinished_work(tmp_path):
     (open_work(tmp_path / "out").path / "checkpoint").write_text("")
     again = open_work(tmp_path / "out", fresh=True)
@@ -265,3 +258,17 @@ def test_a_full_disk_names_the_file(tmp_path):
 def test_a_place_is_no_work_directory():
     with pytest.raises(UsageError, match="name an output"):
         open_work(Path())
+
+
+def test_unfinished_work_of_something_else_is_not_lost_by_accident(tmp_path):
+    out = tmp_path / "run"
+    work = open_work_directory(out, "run.json", "one", force=False, fresh=False)
+    (work.path / "checkpoint.npz").write_bytes(b"hours of work")
+    with pytest.raises(UsageError, match=r"run.partial: holds unfinished work of other inputs .* --fresh"):
+        open_work_directory(out, "run.json", "two", force=False, fresh=False)
+    assert (work.path / "checkpoint.npz").read_bytes() == b"hours of work"
+    assert open_work_directory(out, "run.json", "one", force=False, fresh=False).action is Action.CONTINUE
+    assert open_work_directory(out, "run.json", "two", force=False, fresh=True).action is Action.START
+    assert not (work.path / "checkpoint.npz").exists()
+    (work.path / "started.json").write_text("{")  # damaged: nothing of worth is there
+    assert open_work_directory(out, "run.json", "two", force=False, fresh=False).action is Action.START

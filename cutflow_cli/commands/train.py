@@ -118,7 +118,7 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
             ),
         ] = None,
         split_seed: Annotated[
-            int, typer.Option(min=0, help="Seed of that assignment.", rich_help_panel=_SELECTION)
+            int, typer.Option(metavar="N", min=0, help="Seed of that assignment.", rich_help_panel=_SELECTION)
         ] = 0,
         preset: Annotated[
             Preset | None,
@@ -137,17 +137,26 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
         ] = None,
         epochs: Annotated[
             int | None,
-            typer.Option(min=1, help="Passes over the training split.", show_default="200", rich_help_panel=_TRAINING),
+            typer.Option(
+                metavar="N",
+                min=1,
+                help="Passes over the training split.",
+                show_default="what makes the paper's 39 200 steps: 200 for 100 000 events",
+                rich_help_panel=_TRAINING,
+            ),
         ] = None,
         batch_size: Annotated[
-            int | None, typer.Option(min=1, help="Events per step.", show_default="512", rich_help_panel=_TRAINING)
+            int | None,
+            typer.Option(metavar="N", min=1, help="Events per step.", show_default="512", rich_help_panel=_TRAINING),
         ] = None,
         learning_rate: Annotated[
-            float | None, typer.Option(help="Adam's learning rate.", show_default="0.001", rich_help_panel=_TRAINING)
+            float | None,
+            typer.Option(metavar="X", help="Adam's learning rate.", show_default="0.001", rich_help_panel=_TRAINING),
         ] = None,
         threshold: Annotated[
             float | None,
             typer.Option(
+                metavar="P",
                 help="Output above which a neuron passes an event; higher is tighter.",
                 show_default="0.5",
                 rich_help_panel=_TRAINING,
@@ -156,6 +165,7 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
         min_importance: Annotated[
             float | None,
             typer.Option(
+                metavar="X",
                 help="Share of the uniform importance, 1/n, at or below which a cut is not applied.",
                 show_default="0.05",
                 rich_help_panel=_TRAINING,
@@ -197,6 +207,7 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
         trim: Annotated[
             float | None,
             typer.Option(
+                metavar="X",
                 help="Share of an observable's values, at either end, that do not count in its own loss.",
                 show_default="0.05",
                 rich_help_panel=_TRAINING,
@@ -221,6 +232,7 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
         min_effective_events: Annotated[
             float | None,
             typer.Option(
+                metavar="N",
                 help="With fewer effective events of a class left, the next observable of a sequential flow "
                 "trains on all.",
                 show_default="100",
@@ -244,12 +256,17 @@ def _lcf_command(strategy: Strategy) -> Callable[..., None]:
                 rich_help_panel=_TRAINING,
             ),
         ] = "10",
-        seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.", rich_help_panel=_TRAINING)] = 0,
+        seed: Annotated[
+            int, typer.Option(metavar="N", min=0, help="Seed of everything random.", rich_help_panel=_TRAINING)
+        ] = 0,
         device: Annotated[Device, typer.Option(help="Where to train.", rich_help_panel=_RUNNING)] = Device.AUTO,
         threads: Annotated[
             int | None,
             typer.Option(
-                help="Threads.", show_default="OMP_NUM_THREADS, or the cores at hand", rich_help_panel=_RUNNING
+                metavar="N",
+                help="Threads.",
+                show_default="OMP_NUM_THREADS, or the cores at hand",
+                rich_help_panel=_RUNNING,
             ),
         ] = None,
         force: Annotated[

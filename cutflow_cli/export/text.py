@@ -53,6 +53,7 @@ def _flow(selections: Selections, flow: CutFlow) -> list[str]:
                 for number, step in enumerate(applied, start=1)
             ],
         )
+        lines += [f"    {step.cut.observable}: {step.note}" for step in applied if step.note]
     else:
         lines.append("    no cut: it keeps every event")
     if left_out:

@@ -51,12 +51,14 @@ class Fitted:
         history: columns of `history.parquet` (replica, epoch and loss terms), each of the same length.
         warnings: what a user should know of the training, a sentence each.
         timings: seconds by stage.
+        resolved: settings that the sample decided, by name, for the record.
     """
 
     flows: tuple[CutFlow, ...]
     history: dict[str, Any]
     warnings: tuple[str, ...] = ()
     timings: dict[str, float] = field(default_factory=dict)
+    resolved: dict[str, Any] = field(default_factory=dict)
 
 
 class Method(Protocol):

@@ -178,7 +178,7 @@ def _write(
     own_split = SPLIT in events.reserved_columns
     RunManifest(
         method=plan.name,
-        settings=plan.method.settings.model_dump(mode="json"),
+        settings={**plan.method.settings.model_dump(mode="json"), **fitted.resolved},
         features=_features(events),
         preselection=events.metadata.preselection,
         data={

@@ -5,7 +5,14 @@ import pytest
 from lcf_cases import make_sample, mock_sample, unit_prepared
 
 from cutflow_cli.models.lcf.constants import BL, BU, WL, WU, K
-from cutflow_cli.models.lcf.flow import balanced_error, concerns, learned_flow, tidied, with_n_minus_1
+from cutflow_cli.models.lcf.flow import (
+    balanced_error,
+    concerns,
+    learned_flow,
+    tidied,
+    with_n_minus_1,
+    without_centre_errors,
+)
 from cutflow_cli.models.lcf.model import LearnableCutFlow
 from cutflow_cli.models.lcf.settings import LcfSettings, resolve_settings
 from cutflow_cli.models.protocol import TrainingContext
@@ -257,3 +264,10 @@ def test_a_starved_feature_trains_on_all_events_and_says_so():
     assert [flow.steps[1].note for flow in starved] == [note] * 4
     assert all(abs(flow.steps[1].cut.upper) < 0.6 for flow in starved)  # where all events of both classes are even
     assert all(flow.steps[1].note != note for flow in fed)
+
+
+def test_a_boundary_at_the_centre_has_no_error_of_its_own():
+    steps = (inside(-1.0, 0.3, lower_error=0.1, upper_error=0.0), below(2.0, "x2", upper_error=0.2))
+    window, other = without_centre_errors(CutFlow(steps), np.array([np.float64(0.3), 1.0])).steps
+    assert (window.lower_error, window.upper_error, other.upper_error) == (0.1, None, 0.2)
+    assert (window.cut, other) == (steps[0].cut, steps[1])

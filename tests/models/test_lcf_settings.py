@@ -3,7 +3,13 @@
 import pytest
 
 from cutflow_cli.errors import InputError, UsageError
-from cutflow_cli.models.lcf.settings import PUBLISHED, LcfSettings, checked_settings, resolve_settings
+from cutflow_cli.models.lcf.settings import (
+    PUBLISHED,
+    LcfSettings,
+    checked_settings,
+    resolve_epochs,
+    resolve_settings,
+)
 
 
 def test_the_preset_is_the_publication():
@@ -92,3 +98,12 @@ def test_a_setting_that_would_not_be_used_is_refused(strategy, chosen, message):
     with pytest.raises(UsageError, match=message):
         resolve_settings(strategy, chosen)
     assert resolve_settings("sequential", {"preset": "lcf", "mask": "applied", "min_effective_events": 5})
+
+
+@pytest.mark.parametrize(
+    ("events", "epochs"), [(100_000, 200), (100_001, 200), (2_000, 9_800), (512, 39_200), (1, 39_200), (10**8, 10)]
+)
+def test_by_default_every_sample_gets_the_published_number_of_steps(events, epochs):
+    assert resolve_epochs(LcfSettings(), events) == epochs
+    assert resolve_epochs(LcfSettings(epochs=7), events) == 7
+    assert resolve_epochs(resolve_settings("parallel", {"preset": "lcf"})[0], events) == 200

@@ -59,6 +59,18 @@ def learned_flow(
     return tidied(flow, sample, settings) if settings.tidy else flow
 
 
+def without_centre_errors(flow: CutFlow, centre: NDArray[np.float64]) -> CutFlow:
+    """Take away the errors of boundaries that are the centre, which is the same in all replicas: nothing was fitted."""
+    steps = []
+    for step, middle in zip(flow.steps, centre, strict=True):
+        lower, upper = (
+            None if value is not None and np.float32(value) == np.float32(middle) else error
+            for value, error in ((step.cut.lower, step.lower_error), (step.cut.upper, step.upper_error))
+        )
+        steps.append(replace(step, lower_error=lower, upper_error=upper))
+    return replace(flow, steps=tuple(steps))
+
+
 def tidied(flow: CutFlow, sample: EventSample, settings: LcfSettings) -> CutFlow:
     """Drop boundaries that reject no training event that reaches them, and cuts that reject none or every signal event.
 

@@ -10,9 +10,9 @@ import numpy as np
 from cutflow_cli.engine.loop import Stepper, train
 from cutflow_cli.errors import UsageError
 from cutflow_cli.events.batch import EventSample
-from cutflow_cli.models.lcf.flow import concerns, learned_flow, tidied, with_n_minus_1
+from cutflow_cli.models.lcf.flow import concerns, learned_flow, tidied, with_n_minus_1, without_centre_errors
 from cutflow_cli.models.lcf.prepare import Prepared, prepare
-from cutflow_cli.models.lcf.settings import LcfSettings
+from cutflow_cli.models.lcf.settings import LcfSettings, resolve_epochs
 from cutflow_cli.models.protocol import Fitted, TrainingContext
 from cutflow_cli.selection.cutflow import consensus
 
@@ -51,10 +51,11 @@ class LearnableCutFlow:
         started = time.perf_counter()
         data = prepare(sample, settings)
         stepper = self._stepper(data, context)
+        epochs = resolve_epochs(settings, len(sample))
         prepared = time.perf_counter()
         history = train(
             stepper,
-            settings.epochs,
+            epochs,
             checkpoint=context.checkpoint,
             stop_reason=context.stop_reason,
             progress=context.progress,
@@ -68,17 +69,18 @@ class LearnableCutFlow:
             for row, replica in enumerate(context.replicas)
         ]
         agreed = consensus(flows).rounded(sample.dtypes)
+        agreed = without_centre_errors(agreed, data.centre)
         if settings.tidy:
             agreed = tidied(agreed, sample, settings)
         agreed = with_n_minus_1(agreed, sample)
-        epochs, replicas = history["loss"].shape
+        replicas = len(flows)
         columns = {
             "replica": np.tile(np.array(context.replicas, dtype=np.int32), epochs),
             "epoch": np.repeat(np.arange(1, epochs + 1, dtype=np.int32), replicas),
             **{name: values.ravel() for name, values in history.items()},
         }
         timings = {"prepare": prepared - started, "train": trained - prepared, "combine": time.perf_counter() - trained}
-        return Fitted((*flows, agreed), columns, concerns(agreed, sample), timings)
+        return Fitted((*flows, agreed), columns, concerns(agreed, sample), timings, {"epochs": epochs})
 
     def _require_centers(self, sample: EventSample) -> None:
         missing = [name for name in sample.features if name not in self.settings.centers]
