@@ -18,7 +18,7 @@ def chain(run_cutflow, root, tmp_path_factory):
 
     run("ingest", root / "examples" / "diboson" / "samples.toml", "--out", "events.parquet")
     for strategy in ("parallel", "sequential"):
-        run("train", f"lcf-{strategy}", "events.parquet", "--out", strategy, "--replicas", "3", "--epochs", "100")
+        run("train", f"lcf-{strategy}", "events.parquet", "--out", strategy, "--replicas", "3")
         for dialect in ("json", "python"):
             out = f"{strategy}_{'cuts.json' if dialect == 'json' else 'cuts.py'}"
             run("export-cuts", strategy, "--format", dialect, "--out", out)
