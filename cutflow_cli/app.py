@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from cutflow_cli import __version__
 from cutflow_cli.commands import evaluate, export_cuts, generate_mock, ingest, train
@@ -110,7 +111,10 @@ def run() -> None:
     """Run the command line and exit with the code of `cutflow_cli.errors`."""
     _stop_on_signals()
     try:
-        app(prog_name="cutflow")
+        code = app(prog_name="cutflow", standalone_mode=False)  # or typer would draw a box around its own errors
+        sys.exit(code if isinstance(code, int) else 0)
+    except TyperException as error:
+        _fail_usage(error)
     except _Stopped as stopped:
         if stopped.args[0] == signal.SIGINT:
             _fail(CutflowError("interrupted; nothing was written"), stopped, exit_code=130)
@@ -126,6 +130,16 @@ def run() -> None:
     except Exception as error:  # noqa: BLE001  (the last line of defence: still one line, and how to report it)
         text = f"{type(error).__name__}: {error}".splitlines()[0]
         _fail(CutflowError(f"{text} (a fault of cutflow itself; `cutflow --debug …` shows where)"), error)
+
+
+def _fail_usage(error: TyperException) -> NoReturn:
+    """Say in one line what is wrong with the command line; a command without arguments has shown its help by now."""
+    text = " ".join(error.format_message().split())
+    if not text:
+        sys.exit(error.exit_code)
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "cutflow"
+    _fail(UsageError(f"{text.rstrip('.')}; see `{command} --help`"), error)
 
 
 def _fail(error: CutflowError, cause: BaseException, exit_code: int | None = None) -> NoReturn:

@@ -1,0 +1,30 @@
+"""A wrong command line: one line on stderr that says what, where, and how to find out more; exit code 2."""
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--bogus", "No such option: --bogus; see `cutflow --help`"),
+        ("trai", "No such command 'trai'. Did you mean 'train'?; see `cutflow --help`"),
+        ("train lcf-parallel", "Missing argument 'EVENTS'; see `cutflow train lcf-parallel --help`"),
+        ("evaluate r --data x --out y --spl t", "No such option: --spl (Possible options: --split); see `cutflow"),
+        ("train lcf-parallel x --out y --epochs 0", "Invalid value for '--epochs': Input should be greater than"),
+        ("train lcf-parallel x --out y --preset foo", "'foo' is not one of 'lcf'"),
+    ],
+)
+def test_one_line_says_what_is_wrong(run_cutflow, line, message):
+    done = run_cutflow(*line.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    (text,) = done.stderr.splitlines()
+    assert text.startswith("cutflow: ")
+    assert message in text
+
+
+@pytest.mark.parametrize("line", ["", "train"])
+def test_a_command_without_arguments_shows_its_help(run_cutflow, line):
+    done = run_cutflow(*line.split())
+    assert done.returncode == 2
+    assert "Usage: cutflow" in done.stdout
+    assert done.stderr == ""
