@@ -38,7 +38,7 @@ def learned_flow(
     share = np.exp(params[:, K])
     share /= share.sum()
     threshold = logit(settings.threshold)
-    combine = rules.combine_by_side if settings.combination == "by-side" else rules.combine
+    combine = rules.combine_by_side if settings.by_side else rules.combine
     steps = []
     for i, name in enumerate(sample.features):
         low, up = params[i, WL] * share[i], params[i, WU] * share[i]

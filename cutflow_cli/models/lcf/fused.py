@@ -116,7 +116,7 @@ class FusedStepper:
                 logit(settings.threshold),
                 settings.min_importance,
                 settings.learning_rate,
-                settings.combination == "by-side",
+                settings.by_side,
             )
         )
 
@@ -126,8 +126,7 @@ class FusedStepper:
         share, region = np.empty(len(params)), np.empty((len(params), 3))
         kernel.importance(params, share)
         threshold, minimum = logit(self._settings.threshold), self._settings.min_importance
-        by_side = self._settings.combination == "by-side"
-        kernel.regions(params, share, self._centres, threshold, minimum, region, by_side)
+        kernel.regions(params, share, self._centres, threshold, minimum, region, self._settings.by_side)
         left = kernel.effective_events(self._data.u, self._data.sign, self._weights[position], region)
         return np.asarray(left.min(axis=1) < self._settings.min_effective_events)
 

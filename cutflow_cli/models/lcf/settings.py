@@ -92,6 +92,11 @@ class LcfSettings(Settings):
     min_effective_events: float = Field(default=100.0, ge=0)
     tidy: bool = True
 
+    @property
+    def by_side(self) -> bool:
+        """Whether each neuron decides about its own side (`combine_by_side`), rather than as published."""
+        return self.combination == "by-side"
+
 
 #: What the publication does where our defaults differ (arXiv:2503.22498, sections 2 and 3.2, and its code).
 PUBLISHED: dict[str, Any] = {

@@ -211,7 +211,7 @@ class TorchStepper:
                 rule,
                 logit(settings.threshold),
                 settings.min_importance,
-                settings.combination == "by-side",
+                settings.by_side,
             )
             (gradient,) = torch.autograd.grad(loss.sum(), params)
             step += 1
@@ -228,9 +228,8 @@ class TorchStepper:
     def _starved(self) -> NDArray[np.bool_]:
         """Say which features too few effective events of a class reach, shape (replicas, features)."""
         settings = self._settings
-        by_side = settings.combination == "by-side"
         threshold, minimum = logit(settings.threshold), settings.min_importance
-        regions = applied_regions(self._params, self._centres, threshold, minimum, by_side)
+        regions = applied_regions(self._params, self._centres, threshold, minimum, settings.by_side)
         reach = torch.ones_like(self._weight)
         enough = []
         for i in range(self._u.shape[1]):
