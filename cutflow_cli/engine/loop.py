@@ -38,6 +38,7 @@ def train(
     checkpoint: Path | None = None,
     stop_reason: Callable[[], str | None] = lambda: None,
     progress: Callable[[float, str], None] = lambda done, text: None,
+    finished: Callable[[], bool] = lambda: False,
 ) -> dict[str, NDArray[np.float64]]:
     """Train, from the checkpoint if there is one, saving a checkpoint now and then.
 
@@ -47,9 +48,10 @@ def train(
         checkpoint: where to save; None for nowhere.
         stop_reason: says why to stop, or None to go on; asked after each epoch.
         progress: told the share done and the current loss.
+        finished: says whether further epochs would change nothing; asked before each epoch.
 
     Returns:
-        The history: for each loss term an array of shape (epochs, replicas).
+        The history: for each loss term an array of shape (epochs that were run, replicas).
 
     Raises:
         Interrupted: if asked to stop; the checkpoint was saved.
@@ -60,7 +62,7 @@ def train(
     if checkpoint is not None and checkpoint.is_file():
         done = _resume(stepper, load_checkpoint(checkpoint), rows, checkpoint)
     saved = time.monotonic()
-    while done < epochs:
+    while done < epochs and not finished():
         terms = stepper.run_epoch(done)
         done += 1
         for name, values in terms.items():

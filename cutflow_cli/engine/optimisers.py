@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cutflow_cli.engine.checkpoint import Arrays
 
 _BETA1, _BETA2 = 0.9, 0.999
+_RHO = 0.9
 #: Learning rates are not lowered by less than this, as in torch.
 _LEAST = 1e-8
 
@@ -100,6 +101,36 @@ class Adam:
         self.rates[...] = state["optimiser/rates"]
         self._steps = int(state["optimiser/steps"])
         self._first.copy_(torch.as_tensor(state["optimiser/first"]))
+        self._second.copy_(torch.as_tensor(state["optimiser/second"]))
+
+
+class Rmsprop:
+    """RMSprop (Hinton 2012) as Keras has it, with ε below the root; the default optimiser of Keras' `compile`.
+
+    Args:
+        values: the parameters, shape (replicas, parameters).
+        rate: learning rate, one for all replicas or one each.
+        epsilon: ε; Keras' default.
+    """
+
+    def __init__(self, values: torch.Tensor, rate: float | Sequence[float], epsilon: float = 1e-7) -> None:
+        self._values, self._epsilon = values, epsilon
+        self.rates = np.broadcast_to(np.asarray(rate, dtype=np.float64), len(values)).copy()
+        self._second = torch.zeros_like(values)
+
+    def step(self, gradient: torch.Tensor) -> None:
+        """Take one step against a gradient of shape (replicas, parameters)."""
+        self._second.mul_(_RHO).addcmul_(gradient, gradient, value=1 - _RHO)
+        move = gradient / (self._second + self._epsilon).sqrt_()
+        self._values.sub_(move.mul_(_column(self.rates, self._values)))
+
+    def state(self) -> Arrays:
+        """Return what the next step depends on."""
+        return {"optimiser/rates": self.rates.copy(), "optimiser/second": self._second.cpu().numpy().copy()}
+
+    def restore(self, state: Arrays) -> None:
+        """Go back to a state."""
+        self.rates[...] = state["optimiser/rates"]
         self._second.copy_(torch.as_tensor(state["optimiser/second"]))
 
 

@@ -109,3 +109,13 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     save_checkpoint(checkpoint, {"unrelated": np.zeros(2)})
     with pytest.raises(InputError, match=r"belongs to another training.*--fresh"):
         loop.train(Walk(), 5, checkpoint=checkpoint)
+
+
+def test_a_stepper_that_is_finished_ends_the_training_and_stays_ended(tmp_path):
+    walk, checkpoint = Walk(), tmp_path / "checkpoint.npz"
+    history = loop.train(walk, 9, checkpoint=checkpoint, finished=lambda: len(walk.ran) == 3)
+    assert history["loss"].shape == (3, 2)
+    again = Walk()
+    save_checkpoint(checkpoint, {"values": walk.values, "history/loss": history["loss"], "epochs_done": np.array(3)})
+    assert loop.train(again, 9, checkpoint=checkpoint, finished=lambda: True)["loss"].shape == (3, 2)
+    assert again.ran == []

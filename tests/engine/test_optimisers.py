@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cutflow_cli.engine.optimisers import Adam, PlateauSchedule, Sgd
+from cutflow_cli.engine.optimisers import Adam, PlateauSchedule, Rmsprop, Sgd
 
 RATES = [0.1, 0.03]
 
@@ -46,6 +46,18 @@ def test_adam_is_torchs_but_for_epsilon():
     torch.testing.assert_close(ours(Adam, 30), theirs(torch.optim.Adam, 30, eps=1e-7), rtol=1e-4, atol=1e-5)
 
 
+def test_rmsprop_is_torchs_but_for_epsilon():
+    reference = theirs(torch.optim.RMSprop, 30, alpha=0.9, eps=1e-7)
+    torch.testing.assert_close(ours(Rmsprop, 30), reference, rtol=1e-4, atol=1e-5)
+
+
+def test_rmsprops_first_step_by_hand():
+    values = torch.zeros(1, 2, dtype=torch.float64)
+    Rmsprop(values, 0.01, epsilon=1e-3).step(torch.tensor([[2.0, 1e-2]], dtype=torch.float64))
+    expected = [-0.01 * g / np.sqrt(0.1 * g**2 + 1e-3) for g in (2.0, 1e-2)]
+    np.testing.assert_allclose(values.numpy()[0], expected, rtol=1e-12)
+
+
 def test_adams_first_step_by_hand():
     values = torch.zeros(1, 2, dtype=torch.float64)
     Adam(values, 0.01, epsilon=1e-3).step(torch.tensor([[2.0, 1e-2]], dtype=torch.float64))
@@ -54,7 +66,7 @@ def test_adams_first_step_by_hand():
     np.testing.assert_allclose(values.numpy()[0], expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("kind", [Sgd, Adam])
+@pytest.mark.parametrize("kind", [Sgd, Adam, Rmsprop])
 def test_going_on_from_a_state_is_going_on(kind):
     values = torch.zeros(2, 3)
     optimiser = kind(values, RATES)
