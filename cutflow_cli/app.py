@@ -14,7 +14,8 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from cutflow_cli import __version__
-from cutflow_cli.commands import evaluate, export_cuts, generate_mock, ingest, train
+from cutflow_cli.commands import evaluate, export_cuts, generate_mock, ingest
+from cutflow_cli.commands.train import app as train
 from cutflow_cli.errors import CutflowError, TemporaryError, UsageError
 
 #: The order in which commands are used, and in which `--help` and the shells list them.

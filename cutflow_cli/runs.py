@@ -56,6 +56,8 @@ class RunManifest:
         settings: every resolved setting, defaults included.
         features: the features in the order of the flow, with unit, type and the expression they came from.
         preselection: cut expressions that the events had passed before, in source column names.
+        spectators: further columns that the cuts use, such as the mass that a hypothesis has a window in.
+        scores: names of the scores that the cuts use; empty for a method that cuts on columns of the events alone.
         data: path and digest of the events, and how splits were assigned where the file has none.
         digest: digest of inputs and settings.
         seed: seed of everything random.
@@ -64,6 +66,7 @@ class RunManifest:
         timings: seconds by stage.
         versions: cutflow, Python and the libraries that the numbers depend on.
         warnings: what the trainer had to say, a sentence each.
+        recommended: the working point to take where one is needed; None where there is only one.
         command: the command line.
         schema_version: of this file.
     """
@@ -74,19 +77,23 @@ class RunManifest:
     data: dict[str, Any]
     digest: str
     preselection: tuple[str, ...] = ()
+    spectators: tuple[FeatureInfo, ...] = ()
+    scores: tuple[str, ...] = ()
     seed: int = 0
     replicas: tuple[int, int] = (0, 1)
     device: str = "cpu"
     timings: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    recommended: str | None = None
     command: str | None = None
     schema_version: int = RUN_SCHEMA_VERSION
 
     @property
     def dtypes(self) -> dict[str, str]:
-        """Type of each feature's column, to which boundaries are rounded."""
-        return {feature.name: feature.dtype for feature in self.features}
+        """Type of each column and score that is cut on, to which boundaries are rounded."""
+        columns = {info.name: info.dtype for info in (*self.features, *self.spectators)}
+        return {**columns, **dict.fromkeys(self.scores, "float32")}
 
     def write(self, directory: Path) -> None:
         """Write `run.json` into a directory."""
@@ -108,8 +115,11 @@ class RunManifest:
             msg = f"{path}: schema version {version}, this cutflow reads {RUN_SCHEMA_VERSION}; train again"
             raise InputError(msg)
         try:
-            raw["features"] = tuple(FeatureInfo(**item) for item in raw["features"])
-            for name in ("preselection", "replicas", "warnings"):
+            for name in ("spectators", "scores"):
+                raw.setdefault(name, ())  # runs of earlier versions cut on features alone
+            for name in ("features", "spectators"):
+                raw[name] = tuple(FeatureInfo(**item) for item in raw[name])
+            for name in ("preselection", "scores", "replicas", "warnings"):
                 raw[name] = tuple(raw[name])
             return cls(**raw)
         except (TypeError, KeyError) as error:
@@ -138,7 +148,7 @@ class Run:
     Attributes:
         path: its directory.
         manifest: what it was.
-        flows: the selections it learned, replicas and consensus; empty for methods that give a score.
+        flows: the selections it learned, replicas and consensus.
     """
 
     path: Path
@@ -155,9 +165,20 @@ class Run:
         """Names of the features, in the order of the flow."""
         return tuple(feature.name for feature in self.manifest.features)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the events that the run needs: its features, then its spectators."""
+        spectators = (column.name for column in self.manifest.spectators)
+        return tuple(dict.fromkeys((*self.features, *spectators)))
+
     def history(self) -> pa.Table:
         """Return the loss history: columns replica, epoch and one per loss term."""
         return _read_table(self.path / HISTORY)
+
+    def table(self, name: str) -> pa.Table | None:
+        """Return a further table that the method wrote, such as `working_points`; None if it wrote none."""
+        path = self.path / f"{name}.parquet"
+        return _read_table(path) if path.is_file() else None
 
 
 def open_run(path: Path | str) -> Run:
@@ -244,8 +265,8 @@ def _steps(path: Path, rows: Sequence[dict[str, Any]]) -> tuple[LearnedCut, ...]
         raise InputError(msg) from error
 
 
-def write_history(path: Path, columns: dict[str, Any]) -> None:
-    """Write `history.parquet` from columns of equal length (replica, epoch, loss terms)."""
+def write_table(path: Path, columns: dict[str, Any]) -> None:
+    """Write a table of a run, such as `history.parquet`, from columns of equal length."""
     with written_file(path) as partial:
         pq.write_table(pa.table(columns), partial, compression="zstd")
 

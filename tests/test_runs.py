@@ -93,7 +93,7 @@ def test_a_run_is_opened(tmp_path):
     directory.mkdir()
     MANIFEST.write(directory)
     write_cut_flows(directory / runs.CUTS, FLOWS)
-    runs.write_history(directory / runs.HISTORY, {"replica": [5, 5], "epoch": [0, 1], "loss": [0.7, 0.6]})
+    runs.write_table(directory / runs.HISTORY, {"replica": [5, 5], "epoch": [0, 1], "loss": [0.7, 0.6]})
     run = open_run(str(directory))
     assert run.manifest == MANIFEST
     assert run.manifest.dtypes == {"x": "float32", "r": "float64"}

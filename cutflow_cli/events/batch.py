@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,10 +42,13 @@ class EventSample:
         x: their values, shape (events, features); float32 unless a feature needs more.
         dtypes: type of each feature's column on disk.
         label: 1 signal, 0 background, shape (events,).
-        weight: physical (signed) weights, shape (events,).
+        weight: physical (signed) weights, shape (events,); a loss takes them through `models.weights`.
+        expected: the same, scaled per process and mass point by Σw(all splits)/Σw(this split), shape (events,): summed
+            over events they are yields at the stated luminosity, whichever part of the file this is.
         process: positions in `processes`, shape (events,).
         processes: names of the processes.
         hypothesis: signal mass point, NaN for background; None where there is none.
+        spectators: other columns that were asked for, each of shape (events,).
     """
 
     features: tuple[str, ...]
@@ -53,12 +56,31 @@ class EventSample:
     dtypes: dict[str, str]
     label: NDArray[np.int8]
     weight: NDArray[np.float64]
+    expected: NDArray[np.float64]
     process: NDArray[np.int32]
     processes: tuple[str, ...]
     hypothesis: NDArray[np.float64] | None = None
+    spectators: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.label)
+
+    def take(self, rows: NDArray[Any]) -> EventSample:
+        """Return some of the events.
+
+        Args:
+            rows: a mask of shape (events,), or positions. Scales stay those of the whole sample.
+        """
+        return replace(
+            self,
+            x=self.x[rows],
+            label=self.label[rows],
+            weight=self.weight[rows],
+            expected=self.expected[rows],
+            process=self.process[rows],
+            hypothesis=None if self.hypothesis is None else self.hypothesis[rows],
+            spectators={name: values[rows] for name, values in self.spectators.items()},
+        )
 
     @property
     def columns(self) -> dict[str, NDArray[Any]]:

@@ -22,7 +22,8 @@ from cutflow_cli.events.recipe import ProcessRecipe, Recipe, make_recipe
 from cutflow_cli.events.schema import ROLES, ROW_GROUP_EVENTS, SPLITS, EventsMetadata, ProcessInfo
 from cutflow_cli.events.settings import IngestSettings
 from cutflow_cli.events.splits import hashed_splits
-from cutflow_cli.events.table import EventsWriter, description_of
+from cutflow_cli.events.table import description_of
+from cutflow_cli.events.writer import EventsWriter
 from cutflow_cli.selection.evaluate import evaluate
 from cutflow_cli.selection.tree import names
 

@@ -123,6 +123,7 @@ class Layout:
         fractions: shares of the splits where there is no split column.
         split_seed: seed of that assignment.
         by_label: whether processes are just the two labels.
+        hypothesis_column: which column holds the signal's mass points.
     """
 
     path: Path
@@ -131,6 +132,7 @@ class Layout:
     fractions: SplitFractions
     split_seed: int
     by_label: bool
+    hypothesis_column: str = HYPOTHESIS
 
     @classmethod
     def of_events_file(cls, path: Path, parquet: pq.ParquetFile, metadata: EventsMetadata) -> Layout:
@@ -148,7 +150,13 @@ class Layout:
 
     @classmethod
     def of_plain_file(
-        cls, path: Path, parquet: pq.ParquetFile, fractions: SplitFractions, seed: int, notes: list[str]
+        cls,
+        path: Path,
+        parquet: pq.ParquetFile,
+        fractions: SplitFractions,
+        seed: int,
+        notes: list[str],
+        hypothesis_column: str = HYPOTHESIS,
     ) -> Layout:
         """Understand a Parquet file that cutflow did not write, and note how it was understood."""
         schema = parquet.schema_arrow
@@ -158,9 +166,14 @@ class Layout:
         features = tuple(
             FeatureInfo(field.name, numpy_dtype(field.type))
             for field in schema
-            if _is_numeric(field.type) and not _BOOKKEEPING.match(field.name)
+            if _is_numeric(field.type) and not _BOOKKEEPING.match(field.name) and field.name != hypothesis_column
         )
         present = frozenset(schema.names) & frozenset(RESERVED)
+        if hypothesis_column != HYPOTHESIS:
+            if hypothesis_column not in schema.names:
+                msg = f"{path}: no column {hypothesis_column!r} for the hypotheses; "
+                raise InputError(msg + nearest(hypothesis_column, schema.names))
+            present |= {HYPOTHESIS}
         notes.append(f"{path}: plain Parquet; features: {', '.join(feature.name for feature in features)}")
         if WEIGHT not in present:
             notes.append(f"{path}: no column 'weight', every event counts as one")
@@ -168,7 +181,9 @@ class Layout:
             shown = "/".join(f"{share:g}" for share in fractions.as_tuple())
             notes.append(f"{path}: no column 'split', assigned {shown} by row number with split seed {seed}")
         empty = EventsMetadata(features, (), seed=seed)
-        layout = cls(path, empty, present, fractions, seed, by_label=PROCESS not in present)
+        layout = cls(
+            path, empty, present, fractions, seed, by_label=PROCESS not in present, hypothesis_column=hypothesis_column
+        )
         return replace(layout, metadata=replace(empty, processes=layout._count_processes(parquet, notes)))
 
     def _count_processes(self, parquet: pq.ParquetFile, notes: list[str]) -> tuple[ProcessInfo, ...]:
@@ -186,7 +201,7 @@ class Layout:
                         cell = sums.setdefault((str(name), int(label)), np.zeros((len(SPLITS), 3)))
                         cell[split] += len(w), w.sum(), (w**2).sum()
             if HYPOTHESIS in self.present:
-                raw = self._floats(batch, HYPOTHESIS, "float64")
+                raw = self._floats(batch, self.hypothesis_column, "float64")
                 flagged += int(np.count_nonzero((raw == NO_HYPOTHESIS) & (bare.label == 0)))
             first_row += batch.num_rows
         if flagged:
@@ -226,7 +241,8 @@ class Layout:
         Raises:
             InputError: if the data can't be decoded.
         """
-        needed = [*dict.fromkeys((*columns, *(name for name in RESERVED if name in self.present)))]
+        reserved = (self.hypothesis_column if name == HYPOTHESIS else name for name in RESERVED if name in self.present)
+        needed = [*dict.fromkeys((*columns, *reserved))]
         try:
             yield from parquet.iter_batches(batch_size=rows, columns=needed)
         except (pa.ArrowInvalid, OSError) as error:
@@ -261,7 +277,7 @@ class Layout:
             split = hashed_splits(first_row, rows, self.fractions, self.split_seed)
         hypothesis = None
         if HYPOTHESIS in self.present:
-            hypothesis = self._floats(batch, HYPOTHESIS, "float64")
+            hypothesis = self._floats(batch, self.hypothesis_column, "float64")
             hypothesis = np.where((hypothesis == NO_HYPOTHESIS) & (label == 0), np.nan, hypothesis)
         schema = batch.schema
         values = {name: self._floats(batch, name, numpy_dtype(schema.field(name).type)) for name in columns}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,12 +61,19 @@ def export_cuts(
         msg = f"--columns is for code; --format {dialect} gives features with their expressions, leave it away"
         raise UsageError(msg)
     if not run.flows:
-        msg = f"{run.path}: holds no cuts to export; a method that gives a score per event has none, else train again"
+        msg = f"{run.path}: holds no cuts to export; train again"
         raise InputError(msg)
-    flows = choose(run.flows, choice or Choice())
+    choice = choice or Choice()
+    kept, notes = _preselection(run, columns, wanted=preselection)
+    recommended = run.manifest.recommended
+    if not found.several and choice.working_point is None and recommended is not None:
+        choice = replace(choice, working_point=recommended)
+        notes += (f"working point {recommended}, the recommended one; --working-point takes another",)
+    flows = choose(run.flows, choice)
     if not found.several:
         require_one(flows, dialect)
-    kept, notes = _preselection(run, columns, wanted=preselection)
+    if found.executes:
+        _require_columns(run, flows, dialect)
     selections = Selections(
         run=run.name,
         method=run.manifest.method,
@@ -84,6 +91,17 @@ def export_cuts(
         msg = f"{run.path / 'run.json'}: {error}"
         raise InputError(msg) from error
     return Export(text, notes, tuple(_warnings(run, flows)))
+
+
+def _require_columns(run: Run, flows: tuple[CutFlow, ...], dialect: str) -> None:
+    """Refuse code for cuts on a score, which nobody but this program computes."""
+    for name in dict.fromkeys(cut.observable for flow in flows for cut in flow.cuts):
+        if name in run.manifest.scores:
+            msg = (
+                f"{run.path}: cuts on its {name}, which no {dialect} code computes; --format text or json gives the "
+                "threshold, and methods that cut on observables (lcf, cabin-scan, cut-and-count) give code"
+            )
+            raise UsageError(msg)
 
 
 def save(out: Path, text: str, *, force: bool) -> Action:

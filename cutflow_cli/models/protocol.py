@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from cutflow_cli.events.batch import EventSample
+from cutflow_cli.models.scores import Scorer
 from cutflow_cli.selection.cutflow import CutFlow
 
 
@@ -17,6 +18,16 @@ class Settings(BaseModel):
     """Base of every method's settings: unknown names are refused, values are frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def refuse_unused(self, chosen: Collection[str]) -> None:
+        """Refuse what was chosen but would have no effect beside the other settings.
+
+        Args:
+            chosen: names of the settings that the user gave.
+
+        Raises:
+            UsageError: at the first of them; nothing is ignored in silence.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,8 @@ class TrainingContext:
         replicas: which replicas to train.
         device: `cpu` or `cuda`.
         threads: how many threads may be used.
+        validation: the validation split, on which thresholds and stopping are decided; None where it has no events.
+        luminosity: that the weights are normalised to, in fb⁻¹; None where they came as yields.
         checkpoint: where to save; None for nowhere.
         stop_reason: says why to stop, or None to go on.
         progress: told the share done and the current loss.
@@ -37,6 +50,8 @@ class TrainingContext:
     replicas: range = range(1)
     device: str = "cpu"
     threads: int = 1
+    validation: EventSample | None = None
+    luminosity: float | None = None
     checkpoint: Path | None = None
     stop_reason: Callable[[], str | None] = lambda: None
     progress: Callable[[float, str], None] = lambda done, text: None
@@ -47,11 +62,14 @@ class Fitted:
     """What a method learned.
 
     Attributes:
-        flows: replicas and consensus, for methods that cut.
+        flows: replicas and consensus. A method that gives a score cuts on the score.
         history: columns of `history.parquet` (replica, epoch and loss terms), each of the same length.
         warnings: what a user should know of the training, a sentence each.
         timings: seconds by stage.
         resolved: settings that the sample decided, by name, for the record.
+        scorer: what computes the scores that the flows cut on; None for a method that cuts on features alone.
+        tables: further tables for the run directory, by name: columns of equal length.
+        recommended: the working point to take where one is needed; None where there is only one.
     """
 
     flows: tuple[CutFlow, ...]
@@ -59,6 +77,9 @@ class Fitted:
     warnings: tuple[str, ...] = ()
     timings: dict[str, float] = field(default_factory=dict)
     resolved: dict[str, Any] = field(default_factory=dict)
+    scorer: Scorer | None = None
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    recommended: str | None = None
 
 
 class Method(Protocol):
@@ -70,3 +91,7 @@ class Method(Protocol):
     @property
     def settings(self) -> Settings:
         """Every resolved setting."""
+
+    @property
+    def spectators(self) -> tuple[str, ...]:
+        """Columns that are needed beside the features."""

@@ -8,17 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from cutflow_cli import __version__
 from cutflow_cli.artifacts import Action, digest, open_work_directory
 from cutflow_cli.engine.device import DeviceChoice, resolve_device, resolve_threads
 from cutflow_cli.engine.stop import StopRequest
 from cutflow_cli.errors import UsageError
 from cutflow_cli.events.checks import check_sample
-from cutflow_cli.events.schema import SPLIT, FeatureInfo
+from cutflow_cli.events.schema import HYPOTHESIS, SPLIT, FeatureInfo
 from cutflow_cli.events.splits import SplitFractions
 from cutflow_cli.events.table import EventsFile, open_events
 from cutflow_cli.models.protocol import Fitted, Method, TrainingContext
-from cutflow_cli.runs import CUTS, HISTORY, MANIFEST, Run, RunManifest, open_run, write_cut_flows, write_history
+from cutflow_cli.runs import CUTS, HISTORY, MANIFEST, Run, RunManifest, open_run, write_cut_flows, write_table
 
 CHECKPOINT = "checkpoint.npz"
 
@@ -37,10 +39,12 @@ class TrainingPlan:
         seed: seed of everything random.
         fractions: shares of the splits, for a file without a split column; None for the default.
         split_seed: seed of that assignment.
+        hypothesis_column: which column of a plain file holds the signal's mass points.
         device: where to train.
         threads: how many threads; None for what the machine allows.
         force: replace an output that was made from something else.
         fresh: forget earlier unfinished work.
+        libraries: further libraries whose versions the numbers depend on.
         command: the command line, for the record.
     """
 
@@ -53,10 +57,12 @@ class TrainingPlan:
     seed: int = 0
     fractions: SplitFractions | None = None
     split_seed: int = 0
+    hypothesis_column: str = HYPOTHESIS
     device: DeviceChoice = "auto"
     threads: int | None = None
     force: bool = False
     fresh: bool = False
+    libraries: tuple[str, ...] = ()
     command: str | None = None
 
 
@@ -92,7 +98,7 @@ def run_training(
         Interrupted: if a signal asked to stop; the same plan continues.
     """
     device = resolve_device(plan.device)
-    events = open_events(plan.data, plan.features, plan.fractions, plan.split_seed)
+    events = open_events(plan.data, plan.features, plan.fractions, plan.split_seed, plan.hypothesis_column)
     if SPLIT in events.reserved_columns and (plan.fractions is not None or plan.split_seed):
         msg = f"{plan.data}: has its own column 'split'; --split and --split-seed do not apply"
         raise UsageError(msg)
@@ -127,7 +133,7 @@ def _train(
 ) -> None:
     """Load, check, train, and write the run into its work directory."""
     started = time.perf_counter()
-    sample = events.load("train")
+    sample, validation = events.load_splits(("train", "validation"), plan.method.spectators)
     named = plan.features is not None or bool(events.metadata.writer_version)
     notes = check_sample(sample, plan.data, features_named=named)
     for text in notes:
@@ -139,6 +145,8 @@ def _train(
             replicas=plan.replicas,
             device=device,
             threads=resolve_threads(plan.threads),
+            validation=validation if len(np.unique(validation.label)) > 1 else None,
+            luminosity=events.metadata.luminosity,
             checkpoint=directory / CHECKPOINT,
             stop_reason=lambda: stop.reason,
             progress=progress,
@@ -158,14 +166,15 @@ def _digest(plan: TrainingPlan, events: EventsFile, device: str) -> str:
             "replicas": [plan.replicas.start, plan.replicas.stop],
             "split": None if plan.fractions is None else plan.fractions.as_tuple(),
             "split_seed": plan.split_seed,
+            "hypothesis_column": plan.hypothesis_column,
             "device": device,
         }
     )
 
 
-def _features(events: EventsFile) -> tuple[FeatureInfo, ...]:
+def _columns(events: EventsFile, names: Sequence[str]) -> tuple[FeatureInfo, ...]:
     known = {feature.name: feature for feature in events.metadata.features}
-    return tuple(replace(known.get(name, FeatureInfo(name)), dtype=events.dtypes[name]) for name in events.features)
+    return tuple(replace(known.get(name, FeatureInfo(name)), dtype=events.column_type(name)) for name in names)
 
 
 def _write(
@@ -173,28 +182,36 @@ def _write(
 ) -> None:
     if fitted.flows:
         write_cut_flows(directory / CUTS, fitted.flows)
-    write_history(directory / HISTORY, fitted.history)
+    write_table(directory / HISTORY, fitted.history)
+    for name, columns in fitted.tables.items():
+        write_table(directory / f"{name}.parquet", columns)
+    if fitted.scorer is not None:
+        fitted.scorer.save(directory)
     fractions = plan.fractions or SplitFractions()
     own_split = SPLIT in events.reserved_columns
     RunManifest(
         method=plan.name,
         settings={**plan.method.settings.model_dump(mode="json"), **fitted.resolved},
-        features=_features(events),
+        features=_columns(events, events.features),
         preselection=events.metadata.preselection,
+        spectators=_columns(events, plan.method.spectators),
+        scores=() if fitted.scorer is None else fitted.scorer.names,
         data={
             "path": str(plan.data),
             "digest": events.digest,
             "events": events.rows,
             "split_fractions": None if own_split else list(fractions.as_tuple()),
             "split_seed": None if own_split else plan.split_seed,
+            "hypothesis_column": plan.hypothesis_column,
         },
         digest=wanted,
         seed=plan.seed,
         replicas=(plan.replicas.start, plan.replicas.stop),
         device=device,
         timings={"load": loaded, **fitted.timings},
-        versions=_versions(("numpy", "torch", "numba", "pyarrow")),
+        versions=_versions(("numpy", "torch", "numba", "pyarrow", *plan.libraries)),
         warnings=fitted.warnings,
+        recommended=fitted.recommended,
         command=plan.command,
     ).write(directory)
 

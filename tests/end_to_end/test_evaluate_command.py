@@ -12,7 +12,8 @@ import pytest
 
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.schema import EventsMetadata, FeatureInfo, ProcessInfo
-from cutflow_cli.events.table import EventsWriter, open_events
+from cutflow_cli.events.table import open_events
+from cutflow_cli.events.writer import EventsWriter
 from cutflow_cli.runs import CUTS, RunManifest, write_cut_flows
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut, consensus

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from cutflow_cli.events.schema import FeatureInfo
-from cutflow_cli.runs import RunManifest, write_cut_flows
+from cutflow_cli.runs import CUTS, RunManifest, write_cut_flows
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut, consensus
 
@@ -40,7 +40,9 @@ def runs(tmp_path_factory):
     agreed = consensus(flows).rounded(MANIFEST.dtypes)
     write_cut_flows(directory / "par" / "cuts.parquet", [*flows, agreed])
     (directory / "bdt").mkdir()
-    RunManifest("bdt", {}, FEATURES, {}, "0").write(directory / "bdt")
+    RunManifest("bdt", {}, FEATURES, {}, "0", scores=("score",)).write(directory / "bdt")
+    on_score = CutFlow((LearnedCut(Cut("score", Region.ABOVE, 0.5)),), kind="consensus", replica=-1)
+    write_cut_flows(directory / "bdt" / CUTS, [on_score])
     return directory
 
 
@@ -132,7 +134,7 @@ def test_options_say_on_stderr_what_they_leave_out(runs):
         (("par", "--replica", "9"), 2, "--replica 9: the run has no such replica; there are: 0, 1, 2"),
         (("par", "--format", "root", "--columns", "feature"), 2, "did you mean features?"),
         (("par", "--columns", "features"), 2, "--columns is for code"),
-        (("bdt",), 3, "bdt: holds no cuts to export; a method that gives a score per event has none"),
+        (("bdt", "--format", "root"), 2, "bdt: cuts on its score, which no root code computes; --format text or json"),
         (("par", "--force"), 2, "--force is of no use without --out"),
         (("pra",), 3, "pra: no such run directory; did you mean par?"),
     ],

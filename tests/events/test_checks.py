@@ -26,6 +26,7 @@ def make(x, label=LABEL, weight=None):
         dtypes=dict.fromkeys(names, "float32"),
         label=label,
         weight=np.ones(len(x)) if weight is None else weight,
+        expected=np.ones(len(x)) if weight is None else weight,
         process=label.astype(np.int32),
         processes=("background", "signal"),
     )

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from cutflow_cli.errors import InputError
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.schema import ROW_GROUP_EVENTS, SPLITS, EventsMetadata, FeatureInfo, ProcessInfo, WeightSums
-from cutflow_cli.events.table import EventsWriter, open_events
+from cutflow_cli.events.table import open_events
+from cutflow_cli.events.writer import EventsWriter
 
 METADATA = EventsMetadata(
     features=(FeatureInfo("m_jet", unit="GeV"), FeatureInfo("ratio", "float64")),

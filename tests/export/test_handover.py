@@ -103,11 +103,29 @@ def test_code_carries_one_flow():
 
 
 def test_a_run_without_cuts_and_cuts_without_a_feature():
-    with pytest.raises(InputError, match="runs/par: holds no cuts to export; a method that gives a score"):
+    with pytest.raises(InputError, match="runs/par: holds no cuts to export; train again"):
         export_cuts(replace(RUN, flows=()), "text")
     stray = CutFlow((LearnedCut(Cut("mm", Region.BELOW, upper=1.0)),))
     with pytest.raises(InputError, match="runs/par: cuts on 'mm', which is no feature of the run; did you mean m"):
         export_cuts(replace(RUN, flows=(stray,)), "text")
+
+
+def test_a_score_is_described_but_not_turned_into_code():
+    flow = CutFlow((LearnedCut(Cut("score", Region.ABOVE, 0.1)),), kind="consensus", replica=-1)
+    run = replace(RUN, flows=(flow,), manifest=replace(MANIFEST, scores=("score",)))
+    assert "score > 0.10000000149011612" in export_cuts(run, "text").text  # as float32, like the score itself
+    for dialect in CODE:
+        with pytest.raises(UsageError, match=f"cuts on its score, which no {dialect} code computes; --format text"):
+            export_cuts(run, dialect)
+
+
+def test_code_takes_the_recommended_working_point_of_a_scan():
+    names = dict.fromkeys(flow.working_point for flow in SCAN.flows)
+    recommended = list(names)[-1]
+    run = replace(SCAN, manifest=replace(SCAN.manifest, recommended=recommended))
+    export = export_cuts(run, "root")
+    assert export.text == export_cuts(SCAN, "root", choice=Choice(working_point=recommended)).text
+    assert export.notes == (f"working point {recommended}, the recommended one; --working-point takes another",)
 
 
 @pytest.mark.parametrize("dialect", CODE)

@@ -15,12 +15,14 @@ def make_sample(x, label, weight=None, features=None, dtype="float32") -> EventS
     x = np.asarray(x, dtype=dtype)
     names = features or tuple(f"x{i + 1}" for i in range(x.shape[1]))
     label = np.asarray(label, dtype=np.int8)
+    weight = np.ones(len(x)) if weight is None else np.asarray(weight, dtype=np.float64)
     return EventSample(
         features=tuple(names),
         x=x,
         dtypes=dict.fromkeys(names, dtype),
         label=label,
-        weight=np.ones(len(x)) if weight is None else np.asarray(weight, dtype=np.float64),
+        weight=weight,
+        expected=weight,
         process=label.astype(np.int32),
         processes=("background", "signal"),
     )

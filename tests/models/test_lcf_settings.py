@@ -61,7 +61,7 @@ def test_a_file_sets_and_options_override(tmp_path, name, text):
         ("centers: {x1: low}", r"s\.yaml: centers: input should be a valid number.*\(got 'low'\)"),
         ("centers: 3", r"s\.yaml: centers: input should be a valid dictionary \(got 3\)"),
         ("preset: hml", r"s\.yaml: preset: input should be 'lcf' \(got 'hml'\)"),
-        ("strategy: parallel", r"s\.yaml: strategy = 'parallel', but the command is train lcf-sequential"),
+        ("strategy: parallel", r"s\.yaml: strategy = 'parallel', but the command asks for 'sequential'"),
         ("- epochs", r"s\.yaml: must hold settings by name"),
         ("epochs: [", r"s\.yaml: not valid YAML"),
         ("epochs: 3\nepochs: 4", r"s\.yaml: not valid YAML: key 'epochs' comes twice"),

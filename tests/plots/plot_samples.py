@@ -11,8 +11,9 @@ import numpy as np
 
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.schema import EventsMetadata, FeatureInfo, ProcessInfo
-from cutflow_cli.events.table import EventsFile, EventsWriter, open_events
-from cutflow_cli.runs import CUTS, HISTORY, Run, RunManifest, open_run, write_cut_flows, write_history
+from cutflow_cli.events.table import EventsFile, open_events
+from cutflow_cli.events.writer import EventsWriter
+from cutflow_cli.runs import CUTS, HISTORY, Run, RunManifest, open_run, write_cut_flows, write_table
 from cutflow_cli.selection.cut import Cut
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut, consensus
 
@@ -75,7 +76,7 @@ def make_run(
     chosen = {"min_importance": 0.05} if settings is None else dict(settings)
     RunManifest(method, chosen, tuple(infos), {}, "digest", replicas=(0, replicas)).write(path)
     if history is not None:
-        write_history(path / HISTORY, dict(history))
+        write_table(path / HISTORY, dict(history))
     return open_run(path)
 
 

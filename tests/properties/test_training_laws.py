@@ -28,7 +28,8 @@ def sample():
         x=rng.normal(means, 1.5).astype(np.float32),
         dtypes=dict.fromkeys("abc", "float32"),
         label=label,
-        weight=rng.uniform(0.5, 2.0, 900),
+        weight=(weight := rng.uniform(0.5, 2.0, 900)),
+        expected=weight,
         process=label.astype(np.int32),
         processes=("background", "signal"),
     )

@@ -18,7 +18,8 @@ from cutflow_cli.events.mock.catalogue import Family
 from cutflow_cli.events.mock.plan import BLOCK_EVENTS, Block, Draw, MockPlan, plan_mock
 from cutflow_cli.events.schema import ROLES, SPLITS, EventsMetadata, ProcessInfo
 from cutflow_cli.events.splits import SplitFractions, hashed_splits
-from cutflow_cli.events.table import EventsWriter, description_of
+from cutflow_cli.events.table import description_of
+from cutflow_cli.events.writer import EventsWriter
 
 _PB_PER_FB = 1000.0  # 1 fb⁻¹ = 1000 pb⁻¹
 

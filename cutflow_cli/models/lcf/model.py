@@ -32,6 +32,8 @@ class LearnableCutFlow:
         path: `fused` for the compiled CPU kernel, `torch` for autograd on any device; `auto` takes the first on a CPU.
     """
 
+    spectators: tuple[str, ...] = ()
+
     def __init__(self, settings: LcfSettings, path: Path = "auto") -> None:
         self.settings = settings
         self._path = path

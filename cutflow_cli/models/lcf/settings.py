@@ -29,16 +29,16 @@ letter. Fault by fault:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from cutflow_cli.errors import UsageError, nearest
+from cutflow_cli.errors import UsageError
+from cutflow_cli.models import settings as general
 from cutflow_cli.models.protocol import Settings
 from cutflow_cli.models.weights import ClassWeights, NegativeWeights
-from cutflow_cli.settings_file import read_mapping
 
 Strategy = Literal["parallel", "sequential"]
 MaskRule = Literal["applied", "published"]
@@ -97,6 +97,20 @@ class LcfSettings(Settings):
         """Whether each neuron decides about its own side (`combine_by_side`), rather than as published."""
         return self.combination == "by-side"
 
+    def refuse_unused(self, chosen: Collection[str]) -> None:
+        """Refuse what a parallel flow, or the published mask, has no use for."""
+        unused: dict[str, str] = {}
+        if self.strategy == "parallel":
+            why = "in a parallel flow every observable trains on all events; leave it out, or train lcf-sequential"
+            unused = {"mask": why, "min_effective_events": why}
+        elif self.mask == "published":
+            why = "the published mask has no such rule; leave it out, or choose --mask applied"
+            unused = {"min_effective_events": why}
+        for name, why in unused.items():
+            if name in chosen:
+                msg = f"--{name.replace('_', '-')}: {why}"
+                raise UsageError(msg)
+
 
 #: What the publication does where our defaults differ (arXiv:2503.22498, sections 2 and 3.2, and its code).
 PUBLISHED: dict[str, Any] = {
@@ -114,6 +128,7 @@ PUBLISHED: dict[str, Any] = {
     "min_effective_events": 0.0,
     "tidy": False,
 }
+PRESETS = {"lcf": PUBLISHED}
 
 
 #: Steps of the published training on the mocks: 200 epochs of 100 000 events in batches of 512.
@@ -135,76 +150,24 @@ def resolve_epochs(settings: LcfSettings, events: int) -> int:
     return max(MIN_EPOCHS, -(-PUBLISHED_STEPS // steps_per_epoch))
 
 
-def resolve_settings(strategy: Strategy, chosen: dict[str, Any]) -> tuple[LcfSettings, tuple[str, ...]]:
-    """Merge defaults, preset and what the user chose.
+def resolve_settings(strategy: Strategy, chosen: Mapping[str, Any]) -> tuple[LcfSettings, tuple[str, ...]]:
+    """Merge defaults, preset and what was chosen, as `models.settings.resolve_settings` does.
 
     Args:
         strategy: parallel or sequential.
-        chosen: settings by name, as given by the user.
-
-    Returns:
-        The settings, and a note for each setting in which they depart from the preset.
-
-    Raises:
-        UsageError: if something was chosen that the method would not use.
+        chosen: settings by name.
     """
-    preset = PUBLISHED if chosen.get("preset") == "lcf" else {}
-    settings = LcfSettings(**{**preset, **chosen, "strategy": strategy})
-    _refuse_unused(settings, chosen)
-    departures = tuple(
-        f"--preset lcf has {name} = {value!r}, this run has {getattr(settings, name)!r}"
-        for name, value in preset.items()
-        if getattr(settings, name) != value
-    )
-    return settings, departures
-
-
-def _refuse_unused(settings: LcfSettings, chosen: Mapping[str, Any]) -> None:
-    unused: dict[str, str] = {}
-    if settings.strategy == "parallel":
-        why = "in a parallel flow every observable trains on all events; leave it out, or train lcf-sequential"
-        unused = {"mask": why, "min_effective_events": why}
-    elif settings.mask == "published":
-        unused = {"min_effective_events": "the published mask has no such rule; leave it out, or choose --mask applied"}
-    for name, why in unused.items():
-        if name in chosen:
-            msg = f"--{name.replace('_', '-')}: {why}"
-            raise UsageError(msg)
+    return general.resolve_settings(LcfSettings, PRESETS, {**chosen, "strategy": strategy})
 
 
 def checked_settings(
-    strategy: Strategy, options: dict[str, Any], settings_file: Path | None = None
+    strategy: Strategy, options: Mapping[str, Any], settings_file: Path | None = None
 ) -> tuple[LcfSettings, tuple[str, ...]]:
-    """Resolve settings from a file and from options, which override it.
+    """Resolve settings from a file and from options, as `models.settings.checked_settings` does.
 
     Args:
         strategy: parallel or sequential.
         options: settings given on the command line, by name; a centre replaces that observable's centre only.
         settings_file: TOML or YAML file with settings by name; None for none.
-
-    Returns:
-        What `resolve_settings` returns.
-
-    Raises:
-        UsageError: at the first setting that is unknown or out of range.
     """
-    from_file = {} if settings_file is None else read_mapping(settings_file)
-    if from_file.get("strategy", strategy) != strategy:
-        msg = f"{settings_file}: strategy = {from_file['strategy']!r}, but the command is train lcf-{strategy}"
-        raise UsageError(msg)
-    unknown = [name for name in from_file if name not in LcfSettings.model_fields]
-    if unknown:
-        msg = f"{settings_file}: {unknown[0]}: no such setting; {nearest(str(unknown[0]), LcfSettings.model_fields)}"
-        raise UsageError(msg)
-    merged = {**from_file, **options}
-    if isinstance(from_file.get("centers"), dict) and "centers" in options:
-        merged["centers"] = {**from_file["centers"], **options["centers"]}
-    try:
-        return resolve_settings(strategy, merged)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0])
-        where = f"--{name.replace('_', '-')}" if name in options else f"{settings_file}: {name}"
-        text = str(first["msg"])
-        msg = f"{where}: {text[:1].lower()}{text[1:]} (got {first['input']!r})"
-        raise UsageError(msg) from error
+    return general.checked_settings(LcfSettings, PRESETS, options, settings_file, {"strategy": strategy})

@@ -1,0 +1,3 @@
+"""cutflow train: learn a selection. One module a method; `app` registers them, `options` holds what all share."""
+
+app.command("mlp", help=mlp.HELP)(mlp.mlp)

@@ -1,0 +1,135 @@
+"""The options that every method of `cutflow train` shares."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SELECTION = "What to learn from"
+TRAINING = "Training"
+RUNNING = "Running"
+
+
+class Device(StrEnum):
+    """Where to train."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class ClassWeight(StrEnum):
+    """How the loss weighs the classes."""
+
+    BALANCED = "balanced"
+    PHYSICAL = "physical"
+    UNIT = "unit"
+
+
+class NegativeWeight(StrEnum):
+    """What training does with negative weights."""
+
+    KEEP = "keep"
+    DROP = "drop"
+    ABS = "abs"
+
+
+Events = Annotated[Path, typer.Argument(metavar="EVENTS", help="Events file (Parquet) to learn from.")]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Run directory to write.")]
+Features = Annotated[
+    str | None,
+    typer.Option(
+        help="Observables, comma-separated, in the order of the flow.",
+        show_default="the file's own",
+        rich_help_panel=SELECTION,
+    ),
+]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        metavar="T,V,E",
+        help="Shares of train, validation and test, for a file without a split column.",
+        show_default="0.6,0.2,0.2",
+        rich_help_panel=SELECTION,
+    ),
+]
+SplitSeed = Annotated[int, typer.Option(metavar="N", min=0, help="Seed of that assignment.", rich_help_panel=SELECTION)]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--settings",
+        metavar="FILE",
+        help="TOML or YAML file with any of these settings, underscores in names; options override it.",
+        rich_help_panel=TRAINING,
+    ),
+]
+ClassWeights = Annotated[
+    ClassWeight | None,
+    typer.Option(
+        help="Event weights in the loss: each class to the same sum, as they are, or one each.",
+        show_default="balanced",
+        rich_help_panel=TRAINING,
+    ),
+]
+NegativeWeights = Annotated[
+    NegativeWeight | None,
+    typer.Option(
+        help="Negative weights in training; yields always keep them.", show_default="keep", rich_help_panel=TRAINING
+    ),
+]
+Bootstrap = Annotated[
+    bool | None,
+    typer.Option(
+        "--bootstrap/--no-bootstrap",
+        help="Give each replica its own bootstrap of the training split.",
+        show_default="no-bootstrap",
+        rich_help_panel=TRAINING,
+    ),
+]
+#: For methods without anything random in them, whose replicas would be the same without it.
+NeededBootstrap = Annotated[
+    bool | None,
+    typer.Option(
+        "--bootstrap/--no-bootstrap",
+        help="Give each replica its own bootstrap of the training split.",
+        show_default="bootstrap if there are several replicas",
+        rich_help_panel=TRAINING,
+    ),
+]
+Fom = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Figure of merit that decides, computed with the physical weights: asimov, s_over_sqrt_b, "
+        "s_over_sqrt_s_plus_b, punzi, balanced_accuracy or accuracy.",
+        show_default="asimov",
+        rich_help_panel=TRAINING,
+    ),
+]
+Replicas = Annotated[
+    str,
+    typer.Option(
+        metavar="R",
+        help="Independent repeats, or a block of them: 5:10 gives replicas 5 to 9 of a longer run.",
+        rich_help_panel=TRAINING,
+    ),
+]
+Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Seed of everything random.", rich_help_panel=TRAINING)]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Where to train.", rich_help_panel=RUNNING)]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Threads.", show_default="OMP_NUM_THREADS, or the cores at hand", rich_help_panel=RUNNING
+    ),
+]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Replace an output made from other inputs or settings.", rich_help_panel=RUNNING),
+]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Forget an unfinished training and start over.", rich_help_panel=RUNNING)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel=RUNNING)]

@@ -1,0 +1,164 @@
+"""What every command of `cutflow train` does with its options: make a plan, train, say what came of it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cutflow_cli.commands import terminal
+from cutflow_cli.commands.train.options import Device
+from cutflow_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from cutflow_cli.models.protocol import Method
+    from cutflow_cli.models.training import Training
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The options that are not settings of the method, as given."""
+
+    events: Path
+    out: Path
+    features: str | None
+    split: str | None
+    split_seed: int
+    replicas: str
+    seed: int
+    device: Device
+    threads: int | None
+    force: bool
+    fresh: bool
+    as_json: bool
+    hypothesis_column: str | None = None
+
+
+def given(**options: Any) -> dict[str, Any]:  # noqa: ANN401  (options of any type)
+    """Keep the options that were given, enumerations as their values."""
+    return {
+        name: str(value) if isinstance(value, StrEnum) else value
+        for name, value in options.items()
+        if value is not None
+    }
+
+
+def comma_separated(text: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Read an option that may be repeated, or hold several values with commas between; None if it was not given."""
+    if text is None or not len(text):
+        return None
+    joined = text if isinstance(text, str) else ",".join(text)
+    return tuple(part.strip() for part in joined.split(",") if part.strip())
+
+
+def numbers(option: str, text: str | Sequence[str] | None) -> tuple[float, ...] | None:
+    """Read numbers with commas between.
+
+    Raises:
+        UsageError: if a part is no number.
+    """
+    parts = comma_separated(text)
+    if parts is None:
+        return None
+    try:
+        return tuple(float(part) for part in parts)
+    except ValueError as error:
+        msg = f"--{option} {text}: give numbers with commas between ({error})"
+        raise UsageError(msg) from error
+
+
+def assignments(option: str, text: Sequence[str] | None, example: str) -> dict[str, str] | None:
+    """Read an option of the form NAME=VALUE, which may be repeated or hold several with commas between.
+
+    Raises:
+        UsageError: if a part has no `=`, or a name comes twice.
+    """
+    if not text:
+        return None
+    found: dict[str, str] = {}
+    for part in ",".join(text).split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not name or not value or name in found:
+            msg = f"--{option} {part}: give each observable once, such as --{option} {example}"
+            raise UsageError(msg)
+        found[name] = value
+    return found
+
+
+def run_method(
+    name: str, method: Method, departures: Sequence[str], request: Request, libraries: tuple[str, ...] = ()
+) -> None:
+    """Train a method as asked and print what it learned.
+
+    Args:
+        name: the method's name on the command line.
+        method: with its settings.
+        departures: notes on where the settings differ from the preset.
+        request: all other options.
+        libraries: further libraries whose versions are recorded.
+    """
+    from cutflow_cli.engine.replicas import parse_replicas
+    from cutflow_cli.events.schema import HYPOTHESIS
+    from cutflow_cli.events.splits import SplitFractions
+    from cutflow_cli.models.training import TrainingPlan, run_training
+
+    for text in departures:
+        terminal.note(text)
+    plan = TrainingPlan(
+        name=name,
+        method=method,
+        data=request.events,
+        out=request.out,
+        features=comma_separated(request.features),
+        replicas=parse_replicas(request.replicas),
+        seed=request.seed,
+        fractions=None if request.split is None else SplitFractions.parse(request.split),
+        split_seed=request.split_seed,
+        hypothesis_column=request.hypothesis_column or HYPOTHESIS,
+        device=request.device.value,
+        threads=request.threads,
+        force=request.force,
+        fresh=request.fresh,
+        libraries=libraries,
+        command=shlex.join(["cutflow", *sys.argv[1:]]),
+    )
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        terminal.note(text)
+
+    with terminal.progress(f"training {name}") as progress:
+        training = run_training(plan, say=say, progress=progress)
+    _report(training, said, as_json=request.as_json)
+
+
+def _report(training: Training, said: Sequence[str], *, as_json: bool) -> None:
+    from cutflow_cli.artifacts import Action
+    from cutflow_cli.export.choose import Choice
+    from cutflow_cli.export.handover import export_cuts
+
+    run = training.run
+    for text in run.manifest.warnings:
+        if text not in said:
+            terminal.warning(text)
+    done = training.action is Action.DONE
+    seconds = run.manifest.timings.get("train", 0.0)
+    terminal.note(f"{run.path}: {'already done' if done else f'trained in {seconds:.1f} s on {run.manifest.device}'}")
+    if as_json:
+        exported = json.loads(export_cuts(run, "json").text)
+        recommended = run.manifest.recommended
+        terminal.result_json({"run": str(run.path), "already_done": done, "recommended": recommended, **exported})
+        return
+    terminal.result(export_cuts(run, "text", choice=Choice(working_point=run.manifest.recommended)).text.rstrip())
+    points = dict.fromkeys(flow.working_point for flow in run.flows)
+    if len(points) > 1:
+        terminal.note(
+            f"{run.path}: holds {len(points)} working points, of which {run.manifest.recommended} is recommended; "
+            f"`cutflow export-cuts {run.path}` shows them all"
+        )
