@@ -77,7 +77,7 @@ def evaluate_runs(
     opened = [open_run(path) for path in runs]
     names = name_runs(opened)
     require_consensus(opened)
-    events = open_data(opened, names, data)
+    events, opened = open_data(opened, names, data)
     settings = {
         "runs": [
             (name, run.manifest.digest, file_digest(run.path / CUTS)) for name, run in zip(names, opened, strict=True)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cutflow_cli.errors import InputError, UsageError, nearest
 from cutflow_cli.evaluation.tables import NamedFlow
 from cutflow_cli.events.plain import open_parquet
-from cutflow_cli.events.schema import SPLIT
+from cutflow_cli.events.schema import HYPOTHESIS, SPLIT
 from cutflow_cli.events.splits import SplitFractions
 from cutflow_cli.events.table import EventsFile, open_events
+from cutflow_cli.models.scores import Scorer, load_scorer, score_columns, with_columns
 from cutflow_cli.runs import Run
 
 
@@ -32,27 +34,69 @@ def name_runs(runs: Sequence[Run]) -> list[str]:
     return [name if names.count(name) == 1 else str(run.path) for name, run in zip(names, runs, strict=True)]
 
 
-def open_data(runs: Sequence[Run], names: Sequence[str], data: Path) -> EventsFile:
-    """Open the events with the runs' features, split as for training.
+def open_data(runs: Sequence[Run], names: Sequence[str], data: Path) -> tuple[EventsFile, list[Run]]:
+    """Open the events with all that the runs cut on, split as for training.
+
+    A run's scores become columns of the events, `bdt.score` for the consensus and `bdt.score[3]` for a replica.
+
+    Args:
+        runs: the runs.
+        names: what tables call them.
+        data: the events file.
+
+    Returns:
+        The events, and the runs with flows that cut on columns of these events.
 
     Raises:
-        InputError: if the events lack a feature.
-        UsageError: if runs split a file without splits differently.
+        InputError: if the events lack a feature, or a run's scores can't be computed.
+        UsageError: if runs split a file without splits differently, or take hypotheses from different columns.
     """
     columns = open_parquet(data).schema_arrow.names
     for run, name in zip(runs, names, strict=True):
-        for feature in run.features:
-            if feature not in columns:
-                hint = nearest(feature, columns)
-                msg = f"{data}: run {name!r} was trained on feature {feature!r}, which these events lack; {hint}"
+        for column in run.columns:
+            if column not in columns:
+                hint = nearest(column, columns)
+                msg = f"{data}: run {name!r} was trained on {column!r}, which these events lack; {hint}"
                 raise InputError(msg)
-    features = tuple(dict.fromkeys(feature for run in runs for feature in run.features))
+    features = tuple(dict.fromkeys(column for run in runs for column in run.columns))
     assigned = [_split_assignment(run) for run in runs]
     if SPLIT not in columns and len(set(assigned)) > 1:
         msg = f"{data}: has no column 'split', and the runs assigned splits differently; evaluate them one by one"
         raise UsageError(msg)
     fractions, seed = assigned[0]
-    return open_events(data, features, fractions, seed)
+    events = open_events(data, features, fractions, seed, _hypothesis_column(runs, names, columns))
+    scorers = [open_scorer(run) for run in runs]
+    derived = [
+        score_columns(name, scorer, range(*run.manifest.replicas))
+        for run, name, scorer in zip(runs, names, scorers, strict=True)
+        if scorer is not None
+    ]
+    opened = [
+        run if scorer is None else replace(run, flows=tuple(with_columns(flow, name, scorer) for flow in run.flows))
+        for run, name, scorer in zip(runs, names, scorers, strict=True)
+    ]
+    return events.with_derived(derived), opened
+
+
+def open_scorer(run: Run) -> Scorer | None:
+    """Load what computes the scores of a run; None for a run that cuts on columns alone."""
+    first, last = run.manifest.replicas
+    return load_scorer(run.manifest.method, run.path, run.features, last - first)
+
+
+def _hypothesis_column(runs: Sequence[Run], names: Sequence[str], columns: Sequence[str]) -> str:
+    """Return the column that runs took mass points from, unless the events have one of that meaning."""
+    wanted = {
+        str(run.manifest.data.get("hypothesis_column") or HYPOTHESIS): name
+        for run, name in zip(runs, names, strict=True)
+    }
+    wanted.pop(HYPOTHESIS, None)
+    if len(wanted) > 1:
+        first, second = list(wanted.items())[:2]
+        msg = f"run {first[1]!r} takes its hypotheses from column {first[0]!r}, run {second[1]!r} from {second[0]!r}"
+        raise UsageError(f"{msg}; evaluate them one by one")
+    column = next(iter(wanted), HYPOTHESIS)
+    return column if column in columns else HYPOTHESIS
 
 
 def _split_assignment(run: Run) -> tuple[SplitFractions, int]:
