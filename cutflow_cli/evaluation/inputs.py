@@ -56,7 +56,7 @@ def open_data(runs: Sequence[Run], names: Sequence[str], data: Path) -> tuple[Ev
         for column in run.columns:
             if column not in columns:
                 hint = nearest(column, columns)
-                msg = f"{data}: run {name!r} was trained on {column!r}, which these events lack; {hint}"
+                msg = f"{data}: run {name!r} was trained on feature {column!r}, which these events lack; {hint}"
                 raise InputError(msg)
     features = tuple(dict.fromkeys(column for run in runs for column in run.columns))
     assigned = [_split_assignment(run) for run in runs]
