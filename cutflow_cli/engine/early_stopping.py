@@ -20,6 +20,7 @@ class EarlyStopping:
         patience: epochs without a smaller loss after which a replica stops.
 
     Attributes:
+        best: the best parameters, shape (replicas, parameters).
         best_epoch: of each replica, counted from 1; 0 before the first.
         last_epoch: the epoch after which each replica stopped, counted from 1; 0 for one that has not.
     """
@@ -27,7 +28,7 @@ class EarlyStopping:
     def __init__(self, values: torch.Tensor, patience: int) -> None:
         self._patience = patience
         self._loss = np.full(len(values), np.inf)
-        self._best = values.clone()
+        self.best = values.clone()
         self.best_epoch = np.zeros(len(values), dtype=np.int64)
         self.last_epoch = np.zeros(len(values), dtype=np.int64)
 
@@ -49,18 +50,14 @@ class EarlyStopping:
         self._loss = np.where(better, loss, self._loss)
         self.best_epoch[better] = epoch
         rows = torch.as_tensor(better, device=values.device)
-        self._best[rows] = values.detach()[rows]
+        self.best[rows] = values.detach()[rows]
         self.last_epoch[going & (epoch - self.best_epoch >= self._patience)] = epoch
-
-    def take_best(self, values: torch.Tensor) -> None:
-        """Put the best parameters in place."""
-        values.copy_(self._best)
 
     def state(self) -> Arrays:
         """Return what the next update depends on."""
         return {
             "stopping/loss": self._loss.copy(),
-            "stopping/best": self._best.cpu().numpy().copy(),
+            "stopping/best": self.best.cpu().numpy().copy(),
             "stopping/best_epoch": self.best_epoch.copy(),
             "stopping/last_epoch": self.last_epoch.copy(),
         }
@@ -68,6 +65,6 @@ class EarlyStopping:
     def restore(self, state: Arrays) -> None:
         """Go back to a state."""
         self._loss[...] = state["stopping/loss"]
-        self._best.copy_(torch.as_tensor(state["stopping/best"]))
+        self.best.copy_(torch.as_tensor(state["stopping/best"]))
         self.best_epoch[...] = state["stopping/best_epoch"]
         self.last_epoch[...] = state["stopping/last_epoch"]

@@ -132,6 +132,11 @@ class Networks:
     def __len__(self) -> int:
         return len(self.values)
 
+    def take(self, rows: slice) -> Networks:
+        """Return a copy of some of the replicas' networks."""
+        values = self.values[rows]
+        return Networks(self.architecture, self.scaling, values.cpu().numpy(), str(values.device), values.dtype)
+
     def _parts(self, values: torch.Tensor) -> dict[str, torch.Tensor]:
         """Views of (replicas, parameters) by name, each of shape (replicas, …)."""
         parts, start = {}, 0

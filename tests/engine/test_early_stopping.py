@@ -26,14 +26,13 @@ def test_each_replica_stops_for_itself_and_keeps_its_best():
     np.testing.assert_array_equal(stopping.best_epoch, [2, 6])
     np.testing.assert_array_equal(stopping.last_epoch, [4, 0])
     assert not stopping.finished
-    stopping.take_best(values)
-    np.testing.assert_array_equal(values, [[2, 2], [6, 6]])
+    np.testing.assert_array_equal(stopping.best, [[2, 2], [6, 6]])
+    np.testing.assert_array_equal(values, 7)
 
 
 def test_with_more_patience_a_later_and_better_epoch_is_found():
-    stopping, values = run(FALL_AND_RISE, patience=5)
-    stopping.take_best(values)
-    np.testing.assert_array_equal(values[:, 0], [6, 6])
+    stopping, _ = run(FALL_AND_RISE, patience=5)
+    np.testing.assert_array_equal(stopping.best[:, 0], [6, 6])
 
 
 def test_all_replicas_stopped_is_finished():

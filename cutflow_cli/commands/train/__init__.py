@@ -1,3 +1,1 @@
 """cutflow train: learn a selection. One module a method; `app` registers them, `options` holds what all share."""
-
-app.command("mlp", help=mlp.HELP)(mlp.mlp)

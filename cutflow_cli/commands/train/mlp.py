@@ -1,0 +1,167 @@
+"""cutflow train mlp: multilayer perceptrons."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from cutflow_cli.commands.train import options
+from cutflow_cli.commands.train.options import TRAINING, Device
+from cutflow_cli.commands.train.running import Request, given, run_method
+
+HELP = "Multilayer perceptron: a score, and the cut on it that a figure of merit prefers."
+
+
+class Preset(StrEnum):
+    """Publications whose network is reproduced."""
+
+    LCF = "lcf"
+    CABIN = "cabin"
+    HML = "hml"
+
+
+class Activation(StrEnum):
+    """What hidden layers do to a sum."""
+
+    RELU = "relu"
+    TANH = "tanh"
+
+
+class Unit(StrEnum):
+    """Unit in which the network sees a feature."""
+
+    ROBUST = "robust"
+    MOMENTS = "moments"
+    MIN_MAX = "min-max"
+    NONE = "none"
+
+
+class Optimiser(StrEnum):
+    """What takes the steps."""
+
+    ADAM = "adam"
+    RMSPROP = "rmsprop"
+    SGD = "sgd"
+
+
+def mlp(
+    events: options.Events,
+    out: options.Out,
+    features: options.Features = None,
+    split: options.Split = None,
+    split_seed: options.SplitSeed = 0,
+    preset: Annotated[
+        Preset | None,
+        typer.Option(
+            help="A publication to the letter: lcf (arXiv:2503.22498, the baseline), cabin (arXiv:2502.08615, eq. 9: "
+            "no hidden layer) or hml (HEP ML LAB, SimpleMLP).",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    settings: options.SettingsFile = None,
+    hidden: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N,…",
+            help="Units of each hidden layer; none for a linear model.",
+            show_default="32,32",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    activation: Annotated[
+        Activation | None,
+        typer.Option(help="Of the hidden layers.", show_default="relu", rich_help_panel=TRAINING),
+    ] = None,
+    unit: Annotated[
+        Unit | None,
+        typer.Option(
+            help="Unit of the features: half the 16-84 % interval with tails compressed (robust), standard deviation, "
+            "range, or as they are.",
+            show_default="robust",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    optimiser: Annotated[
+        Optimiser | None,
+        typer.Option(
+            help="adam and rmsprop as in Keras, or plain gradient descent.",
+            show_default="adam",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="The optimiser's.", show_default="0.001", rich_help_panel=TRAINING),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Passes over the training split.",
+            show_default="what makes 10 000 steps, but 10 to 200",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    batch_size: Annotated[
+        str | None,
+        typer.Option(metavar="N|all", help="Events per step.", show_default="512", rich_help_panel=TRAINING),
+    ] = None,
+    early_stopping: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Stop a replica after N epochs without a smaller validation loss and take its best epoch; 0 for "
+            "never.",
+            show_default="10 if there is a validation split",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    class_weights: options.ClassWeights = None,
+    negative_weights: options.NegativeWeights = None,
+    bootstrap: options.Bootstrap = None,
+    fom: options.Fom = None,
+    min_effective_events: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Effective events of either class that the threshold must keep.",
+            show_default="10",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    fixed_threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="Keep events with a score above this.",
+            show_default="what --fom prefers on validation",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    replicas: options.Replicas = "5",
+    seed: options.Seed = 0,
+    device: options.DeviceOption = Device.AUTO,
+    threads: options.Threads = None,
+    force: options.Force = False,
+    fresh: options.Fresh = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Train multilayer perceptrons as asked."""
+    from cutflow_cli.models.mlp.model import MultilayerPerceptron
+    from cutflow_cli.models.mlp.settings import PRESETS, MlpSettings
+    from cutflow_cli.models.settings import checked_settings
+
+    chosen = given(
+        preset=preset, hidden=hidden, activation=activation, unit=unit, optimiser=optimiser,
+        learning_rate=learning_rate, epochs=epochs, batch_size=batch_size, early_stopping=early_stopping,
+        class_weights=class_weights, negative_weights=negative_weights, bootstrap=bootstrap, fom=fom,
+        min_effective_events=min_effective_events, fixed_threshold=fixed_threshold,
+    )  # fmt: skip
+    resolved, departures = checked_settings(MlpSettings, PRESETS, chosen, settings)
+    request = Request(events, out, features, split, split_seed, replicas, seed, device, threads, force, fresh, as_json)
+    run_method("mlp", MultilayerPerceptron(resolved), departures, request, ("safetensors",))

@@ -1,0 +1,1 @@
+"""Multilayer perceptrons: a score to measure cuts against."""
