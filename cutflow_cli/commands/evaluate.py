@@ -23,11 +23,21 @@ def evaluate(
     background_uncertainty: Annotated[
         float, typer.Option(help="Systematic uncertainty of B in the Asimov significance, as a fraction of B.")
     ] = 0.0,
+    working_point: Annotated[
+        str | None,
+        typer.Option(
+            help="Working point to quote for the runs that have it, such as signal_efficiency=0.5 or fixed; "
+            "the recommended one by default."
+        ),
+    ] = None,
     figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw figures (needs matplotlib).")] = True,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of tables.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a report made from something else.")] = False,
 ) -> None:
-    """Apply the selections of runs to events: figures of merit, cut flows, train against test.
+    """Apply the selections and scores of runs to events, and compare them.
+
+    Printed are the runs side by side, the background at equal signal efficiency, and for the working point of each
+    run figures of merit, cut flows, train against test; the files hold all working points and replicas.
 
     Yields and efficiencies use the physical, signed weights;
     TP, FP, TN, FN, accuracy and precision are raw counts.
@@ -35,9 +45,8 @@ def evaluate(
     The report directory gets metrics.parquet, cutflow.parquet, roc.parquet,
     report.json and figures/.
 
-    Exits with 4 if a selection keeps no signal event.
+    Exits with 4 if a run keeps no signal event.
     """
-    from cutflow_cli.evaluation.comparison import label
     from cutflow_cli.evaluation.evaluate import evaluate_runs
 
     with terminal.progress("evaluate") as progress:
@@ -47,6 +56,7 @@ def evaluate(
             out,
             split=split,
             background_uncertainty=background_uncertainty,
+            working_point=working_point,
             figures=figures,
             force=force,
             command=shlex.join(["cutflow", *sys.argv[1:]]),
@@ -72,8 +82,7 @@ def evaluate(
             if table.footnotes:
                 terminal.result("")
         terminal.result(f"report: {out}")
-    if report.empty_selections:
-        first = report.empty_selections[0]
-        name = label(first.run, first.working_point, first.hypothesis)
+    if report.empty_runs:
+        name = report.empty_runs[0]
         msg = f"{name}: the consensus keeps no signal event of split {split!r}, so nothing is selected; see {out}"
         raise NegativeAnswer(msg)

@@ -6,6 +6,7 @@ import math
 import platform
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,11 +16,24 @@ import pyarrow as pa
 from cutflow_cli import __version__
 from cutflow_cli.artifacts import Action, digest, file_digest, open_work_directory
 from cutflow_cli.errors import InputError, UsageError
-from cutflow_cli.evaluation.comparison import compare_splits, overtraining_warnings
+from cutflow_cli.evaluation.comparison import label, overtraining_warnings
+from cutflow_cli.evaluation.curve_tables import at_selection_rows, curve_metric_rows, roc_rows
+from cutflow_cli.evaluation.curves import RunCurve, ScoreCollector, run_curves
+from cutflow_cli.evaluation.hypotheses import held_out_masses
 from cutflow_cli.evaluation.inputs import name_runs, named_flows, open_data, require_consensus
 from cutflow_cli.evaluation.normalise import Normalised, normalise, require_usable
-from cutflow_cli.evaluation.report import FIGURES, MANIFEST, Report, ReportManifest, read_report, write_report
-from cutflow_cli.evaluation.tables import NamedFlow, check_names, cut_flow_rows, metric_rows, roc_rows
+from cutflow_cli.evaluation.quoted import punzi_lookup, quoted_points
+from cutflow_cli.evaluation.report import (
+    FIGURES,
+    FORMAT,
+    MANIFEST,
+    Report,
+    ReportManifest,
+    read_report,
+    write_report,
+)
+from cutflow_cli.evaluation.rows import NamedFlow
+from cutflow_cli.evaluation.tables import check_names, cut_flow_rows, metric_rows
 from cutflow_cli.evaluation.tally import tally
 from cutflow_cli.events.schema import Split
 from cutflow_cli.events.table import EventsFile
@@ -30,7 +44,12 @@ class FigureDrawer(Protocol):
     """What draws the figures of a report (`cutflow_cli.plots.figures.draw_figures`)."""
 
     def __call__(
-        self, runs: Sequence[Run], events: EventsFile, directory: Path, split: Split = "test"
+        self,
+        runs: Sequence[Run],
+        events: EventsFile,
+        directory: Path,
+        split: Split = "test",
+        curves: Sequence[RunCurve] = (),
     ) -> tuple[Path, ...]:
         """Draw into a directory and return the files."""
 
@@ -42,6 +61,7 @@ def evaluate_runs(
     *,
     split: Split = "test",
     background_uncertainty: float = 0.0,
+    working_point: str | None = None,
     figures: bool = True,
     force: bool = False,
     command: str | None = None,
@@ -58,6 +78,7 @@ def evaluate_runs(
         out: the report directory to make.
         split: which split is quoted.
         background_uncertainty: systematic uncertainty of B in the Asimov significance, as a fraction of B.
+        working_point: which working point to quote, for the runs that have it, instead of the recommended one.
         figures: whether to draw figures.
         force: replace another report.
         command: the command line, for the manifest.
@@ -77,6 +98,7 @@ def evaluate_runs(
     opened = [open_run(path) for path in runs]
     names = name_runs(opened)
     require_consensus(opened)
+    quoted = quoted_points(opened, names, working_point)
     events, opened = open_data(opened, names, data)
     settings = {
         "runs": [
@@ -85,37 +107,49 @@ def evaluate_runs(
         "data": events.digest,
         "split": split,
         "background_uncertainty": background_uncertainty,
+        "quoted": quoted,
         "figures": figures,
+        "format": FORMAT,
     }
     work = open_work_directory(out, MANIFEST, digest(settings), force=force, fresh=True)
     if work.action is Action.DONE:
         return read_report(out)
     try:
         flows = named_flows(opened, names, events)
-        counts = tally(events, [named.flow for named in flows], progress=progress)
+        totals = normalise(tally(events, []), events.metadata.processes)  # of weights alone: quick, and scores are not
+        _check_data(totals, flows, split, str(data))
+        scores = ScoreCollector(opened, names, totals, [one for one in totals.splits() if one in ("train", split)])
+        counts = tally(events, [named.flow for named in flows], progress=progress, listeners=[scores])
         counted = normalise(counts, events.metadata.processes)
-        _check_data(counted, flows, split, str(data))
-        metrics = metric_rows(flows, counted, background_uncertainty)
+        curves = run_curves(flows, counted, scores, quoted)
+        punzi = {
+            name: punzi_lookup(run, totals, events.metadata.luminosity) for name, run in zip(names, opened, strict=True)
+        }
+        metrics = (
+            *metric_rows(flows, counted, background_uncertainty, punzi),
+            *curve_metric_rows(curves, background_uncertainty),
+            *at_selection_rows(curves, split),
+        )
         drawn: tuple[Path, ...] = ()
         if draw is not None:
             (work.path / FIGURES).mkdir()
-            drawn = draw(opened, events, work.path / FIGURES, split=split)
+            drawn = draw(opened, events, work.path / FIGURES, split=split, curves=curves)
         manifest = ReportManifest(
             digest=digest(settings),
             split=split,
             background_uncertainty=background_uncertainty,
-            runs=tuple(_run_record(run, name) for run, name in zip(opened, names, strict=True)),
+            runs=tuple(_run_record(run, name, quoted[name], curves) for run, name in zip(opened, names, strict=True)),
             data={"path": str(data), "digest": events.digest, "events": events.rows},
             processes=tuple((process.name, process.role) for process in events.metadata.processes),
             luminosity=events.metadata.luminosity,
             preselection=events.metadata.preselection,
             notes=_notes(opened, names, events, counted),
-            warnings=(*_split_warnings(counted, split), *overtraining_warnings(compare_splits(metrics, split), split)),
             figures=tuple(str(path.relative_to(work.path)) for path in drawn),
             versions=_versions(),
             command=command,
         )
-        report = Report(out, manifest, metrics, cut_flow_rows(flows, counted), roc_rows(metrics))
+        report = Report(out, manifest, metrics, cut_flow_rows(flows, counted), roc_rows(metrics, flows, curves))
+        report = replace(report, manifest=replace(manifest, warnings=_warnings(report, counted)))
         write_report(report, work.path)
         work.finish()
     except BaseException:
@@ -158,7 +192,14 @@ def _notes(runs: Sequence[Run], names: Sequence[str], events: EventsFile, counte
                 f"{events.path}: not the events that run {name!r} was trained on ({run.manifest.data.get('path')}); "
                 "if it holds the same events in other splits, the quoted split is not independent of the training"
             )
+    scores = {name for columns in events.derived for name in columns.names}
     for name, (missing, infinite) in counted.tally.not_finite.items():
+        if name in scores:
+            if not name.endswith("]"):  # once for all replicas
+                notes.append(
+                    f"{events.path}: {missing} events have no {name!r}, for want of a feature; they pass no cut"
+                )
+            continue
         counts = " and ".join(f"{n} {what}" for n, what in ((missing, "missing (NaN)"), (infinite, "infinite")) if n)
         notes.append(f"{events.path}: feature {name!r} has {counts} values; a missing one passes no cut")
     if len(counted.tally.hypotheses) > 1:
@@ -169,18 +210,33 @@ def _notes(runs: Sequence[Run], names: Sequence[str], events: EventsFile, counte
     return tuple(notes)
 
 
-def _split_warnings(counted: Normalised, split: Split) -> tuple[str, ...]:
-    """Say where the quoted split can't stand for a process, so that yields are undefined."""
+def _warnings(report: Report, counted: Normalised) -> tuple[str, ...]:
+    """Say what a reader should worry about: numbers that are undefined, empty selections, overtraining."""
+    split = report.manifest.split
     kept = (counted.of_class((), role, split, None) for role in ("signal", "background"))
-    return tuple(f"{one.undefined}; yields are undefined" for one in kept if one.undefined)
+    found = [f"{one.undefined}; yields are undefined" for one in kept if one.undefined]
+    masses: dict[str, list[float]] = {}
+    for row in report.empty_selections:
+        if row.hypothesis is not None:
+            masses.setdefault(label(row.run, row.working_point, None), []).append(row.hypothesis)
+    for name, those in masses.items():
+        points = ", ".join(f"{mass:g}" for mass in those)
+        found.append(f"{name}: keeps no signal event of split {split!r} for hypothesis {points}")
+    return (*found, *overtraining_warnings(report.quoted_comparisons, split))
 
 
-def _run_record(run: Run, name: str) -> dict[str, Any]:
-    replicas = sum(flow.kind == "replica" for flow in run.flows)
+def _run_record(run: Run, name: str, quoted: str, curves: Sequence[RunCurve]) -> dict[str, Any]:
     manifest = run.manifest
     return {
-        "name": name, "path": str(run.path), "method": manifest.method, "digest": manifest.digest, "replicas": replicas,
-    }  # fmt: skip
+        "name": name,
+        "path": str(run.path),
+        "method": manifest.method,
+        "digest": manifest.digest,
+        "replicas": len({flow.replica for flow in run.flows if flow.kind == "replica"}),
+        "working_point": quoted,
+        "curve": next((one.kind for one in curves if one.run == name), None),
+        "held_out": sorted(held_out_masses(run)) if any(flow.hypothesis is not None for flow in run.flows) else None,
+    }
 
 
 def _versions() -> dict[str, str]:

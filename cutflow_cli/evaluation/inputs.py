@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cutflow_cli.errors import InputError, UsageError, nearest
-from cutflow_cli.evaluation.tables import NamedFlow
+from cutflow_cli.evaluation.rows import NamedFlow
 from cutflow_cli.events.plain import open_parquet
 from cutflow_cli.events.schema import HYPOTHESIS, SPLIT
 from cutflow_cli.events.splits import SplitFractions
@@ -121,8 +121,9 @@ def require_consensus(runs: Sequence[Run]) -> None:
 
 def named_flows(runs: Sequence[Run], names: Sequence[str], events: EventsFile) -> list[NamedFlow]:
     """Collect all flows, with boundaries rounded to what the columns can hold."""
+    derived = frozenset(column for columns in events.derived for column in columns.names)
     return [
-        NamedFlow(name, run.manifest.method, flow.rounded(events.dtypes))
+        NamedFlow(name, run.manifest.method, flow.rounded(events.dtypes), derived & set(flow.observables))
         for run, name in zip(runs, names, strict=True)
         for flow in run.flows
     ]

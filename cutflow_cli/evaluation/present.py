@@ -2,56 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
-from cutflow_cli.evaluation.comparison import TOLERANCE, label
+from cutflow_cli.evaluation.comparison import TITLES, TOLERANCE, label
+from cutflow_cli.evaluation.many_points import hypothesis_tables, scan_tables
 from cutflow_cli.evaluation.numbers import rounded, short_cut, with_errors
+from cutflow_cli.evaluation.printed import NOTHING, WIDTH, Notes, PrintedTable
 from cutflow_cli.evaluation.report import Report
-from cutflow_cli.evaluation.tables import CutFlowRow, MetricRow
+from cutflow_cli.evaluation.rows import CutFlowRow, MetricRow
+from cutflow_cli.evaluation.side_by_side import side_by_side_tables
 from cutflow_cli.events.schema import SPLITS
+from cutflow_cli.metrics.curves import CURVE_METRICS
+from cutflow_cli.metrics.sensitivity import UNKNOWN
 from cutflow_cli.metrics.summary import METRICS
 from cutflow_cli.runs import Run
 from cutflow_cli.selection.cut import Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 
-#: Selections side by side in one table.
-COLUMNS = 4
+#: Mass points of a run whose selections are printed one by one; more are summed up in a table of their own.
+MAX_HYPOTHESES = 4
 _COUNTS = ("tp", "fp", "tn", "fn")
-_NOTHING = "–"
-
-
-@dataclass(frozen=True, slots=True)
-class PrintedTable:
-    """A table of text.
-
-    Attributes:
-        title: printed above.
-        header: names of the columns.
-        rows: cells.
-        footnotes: lines to print below.
-    """
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    footnotes: tuple[str, ...] = ()
 
 
 def printed_tables(report: Report, runs: Sequence[tuple[str, Run]]) -> Iterator[PrintedTable]:
-    """Lay a report out: selections, metrics side by side, cut flows, train against test.
+    """Lay a report out: runs side by side, what they learned, their numbers, cut flows, train against test.
+
+    Of runs with many working points the quoted one is shown in detail; the files hold all.
 
     Args:
         report: the report.
         runs: the runs evaluated and what the report calls them.
     """
+    yield from side_by_side_tables(report)
+    yield from scan_tables(report, runs)
+    yield from hypothesis_tables(report)
+    detailed = _detailed(report)
     for name, run in runs:
         for flow in run.flows:
-            if flow.kind == "consensus":
+            quoted = (name, flow.working_point, flow.hypothesis) in detailed
+            if flow.kind == "consensus" and quoted and not run.manifest.scores:
                 yield selection_table(name, run, flow)
     yield from metric_tables(report)
     yield from cut_flow_tables(report, runs)
     yield from comparison_tables(report)
+
+
+def _detailed(report: Report) -> set[tuple[str, str | None, float | None]]:
+    """Return the selections that are shown in detail, by run, working point and mass point."""
+    quoted = {(row.run, row.working_point, row.hypothesis) for row in report.headline}
+    masses: dict[str, int] = {}
+    for run, _, _ in quoted:
+        masses[run] = masses.get(run, 0) + 1
+    return {one for one in quoted if masses[one[0]] <= MAX_HYPOTHESES}
 
 
 def selection_table(name: str, run: Run, flow: CutFlow) -> PrintedTable:
@@ -62,7 +64,7 @@ def selection_table(name: str, run: Run, flow: CutFlow) -> PrintedTable:
         "agreement": [_optional(step.agreement, ".0%") for step in flow.steps],
         "importance": [_optional(step.importance, ".3f") for step in flow.steps],
     }
-    used = {title: cells for title, cells in columns.items() if any(cell != _NOTHING for cell in cells)}
+    used = {title: cells for title, cells in columns.items() if any(cell != NOTHING for cell in cells)}
     rows = zip([_step(step) for step in flow.steps], *used.values(), strict=True)
     replicas = sum(one.kind == "replica" for one in run.flows if one.working_point == flow.working_point)
     of = f"consensus of {replicas} replicas" if replicas > 1 else "one replica"
@@ -82,51 +84,98 @@ def _step(step: LearnedCut) -> str:
 
 def _error(value: float | None) -> str:
     """Print an error alone, with the digits that errors have everywhere."""
-    return _NOTHING if value is None else rounded(value, value)
+    return NOTHING if value is None else rounded(value, value)
 
 
 def _optional(value: float | None, form: str) -> str:
-    return _NOTHING if value is None else format(value, form)
+    return NOTHING if value is None else format(value, form)
 
 
 def metric_tables(report: Report) -> Iterator[PrintedTable]:
-    """Lay out the quoted numbers, one column for each selection, a few selections to a table."""
+    """Lay out the quoted numbers, one column for each selection, as many to a table as there is room."""
+    detailed = _detailed(report)
     cells: dict[str, dict[str, MetricRow]] = {}
     for row in report.headline:
-        cells.setdefault(label(row.run, row.working_point, row.hypothesis), {})[row.metric] = row
+        if (row.run, row.working_point, row.hypothesis) in detailed:
+            cells.setdefault(label(row.run, row.working_point, row.hypothesis), {})[row.metric] = row
+    for row in report.consensus:
+        if row.working_point is None and row.metric in CURVE_METRICS:
+            cells.setdefault(_column_of(report, row.run), {})[row.metric] = row
     unsteady = {  # undefined for some replicas, hence without a spread
-        (label(row.run, row.working_point, row.hypothesis), row.metric): row.reason
+        (row.run, row.working_point, row.hypothesis, row.metric): row.reason
         for row in report.metrics
         if row.kind == "mean" and row.split == report.manifest.split and row.value is None
     }
-    names = list(cells)
+
+    def shown(row: MetricRow | None, notes: Notes) -> str:
+        if row is None:
+            return NOTHING
+        return _metric_cell(row, unsteady.get((row.run, row.working_point, row.hypothesis, row.metric)), notes)
+
+    columns = list(cells)
+    while columns:
+        table, used = _metric_table(report, cells, columns, shown)
+        yield table
+        columns = columns[used:]
+
+
+def _column_of(report: Report, run: str) -> str:
+    """Return the column in which the numbers of a run's curve stand: that of its selection."""
+    point = next(one["working_point"] for one in report.manifest.runs if one["name"] == run)
+    several = report.held_out.get(run) is not None
+    return run if several else label(run, point, None)
+
+
+def _metric_table(
+    report: Report,
+    cells: dict[str, dict[str, MetricRow]],
+    columns: Sequence[str],
+    shown: Callable[[MetricRow | None, Notes], str],
+) -> tuple[PrintedTable, int]:
+    """Lay out as many columns as fit, at least one; return the table and how many those are."""
+    curves = any(run["curve"] in ("score", "working points") for run in report.manifest.runs)
+    known = any(cells[name].get("punzi_sigma_min") and _known(cells[name]["punzi_sigma_min"]) for name in cells)
+    metrics = [name for name in METRICS if known or name != "punzi_sigma_min"]
+    metrics += list(CURVE_METRICS) if curves else []
+    width = max(len(TITLES[metric]) for metric in metrics)
+    for used in range(1, len(columns) + 1):
+        notes = Notes()
+        rows = [
+            (TITLES[metric], *(shown(cells[name].get(metric), notes) for name in columns[:used])) for metric in metrics
+        ]
+        rows.insert(0, ("method", *(next(iter(cells[name].values())).method for name in columns[:used])))
+        width += 2 + max(len(columns[used - 1]), *(len(row[used]) for row in rows))
+        if used > 1 and width > WIDTH:
+            break
+        table = PrintedTable(
+            _metric_title(report), ("", *columns[:used]), tuple(rows), (_metric_meaning(report), *notes.lines)
+        )
+        taken = used
+    return table, taken
+
+
+def _known(row: MetricRow) -> bool:
+    return row.value is not None or row.reason != UNKNOWN.undefined
+
+
+def _metric_title(report: Report) -> str:
     manifest = report.manifest
     at = "" if manifest.luminosity is None else f", {manifest.luminosity:g} fb⁻¹"
+    return f"Consensus on {manifest.data['path']}, split {manifest.split}{at}"
+
+
+def _metric_meaning(report: Report) -> str:
     spread = any(row.replica_spread is not None for row in report.headline)
     meaning = "value ± statistical error" + (" ± spread over replicas" if spread else "")
-    title = f"Consensus on {manifest.data['path']}, split {manifest.split}{at}"
     uncertainty = "MC statistics"
-    if manifest.background_uncertainty:
-        uncertainty += f" ⊕ {100 * manifest.background_uncertainty:g} % of B"
-    for start in range(0, len(names), COLUMNS):
-        shown = names[start : start + COLUMNS]
-        notes: dict[str, int] = {}
-        rows = [
-            (title_of, *(_metric_cell(cells[name][metric], unsteady.get((name, metric)), notes) for name in shown))
-            for metric, title_of in METRICS.items()
-        ]
-        rows.insert(0, ("method", *(cells[name]["tp"].method for name in shown)))
-        footnotes = [
-            f"{meaning}; Asimov Z: σ_B = {uncertainty}",
-            *(f"[{number}] {text}" for text, number in notes.items()),
-        ]
-        yield PrintedTable(title, ("", *shown), tuple(rows), tuple(footnotes))
+    if report.manifest.background_uncertainty:
+        uncertainty += f" ⊕ {100 * report.manifest.background_uncertainty:g} % of B"
+    return f"{meaning}; Asimov Z: σ_B = {uncertainty}"
 
 
-def _metric_cell(row: MetricRow, unsteady: str | None, notes: dict[str, int]) -> str:
-    """Print a number, with a mark where something must be said of it; `notes` numbers what is said."""
-    reason = row.reason or unsteady
-    mark = f" [{notes.setdefault(reason, len(notes) + 1)}]" if reason else ""
+def _metric_cell(row: MetricRow, unsteady: str | None, notes: Notes) -> str:
+    """Print a number, with a mark where something must be said of it."""
+    mark = notes.mark(row.reason or unsteady)
     if row.value is None:
         return f"undefined{mark}"
     return with_errors(row.value, row.stat_error, row.replica_spread, exact=row.metric in _COUNTS) + mark
@@ -140,7 +189,7 @@ def cut_flow_tables(report: Report, runs: Sequence[tuple[str, Run]]) -> Iterator
         for flow in run.flows
         if flow.kind == "consensus"
     }
-    quoted = {(row.run, row.working_point, row.hypothesis) for row in report.headline}
+    quoted = _detailed(report)
     flows: dict[tuple[str, str, float | None], list[CutFlowRow]] = {}
     for row in report.cut_flow:
         key = (row.run, row.working_point, row.hypothesis)
@@ -171,12 +220,12 @@ def _process_titles(report: Report) -> dict[str, str]:
 
 
 def _cut_flow_cells(row: CutFlowRow, title: str) -> tuple[str, ...]:
-    expected = _NOTHING if row.yield_ is None else with_errors(row.yield_, row.yield_error)
-    n_eff = _NOTHING if row.n_eff is None else f"{row.n_eff:.{1 if row.n_eff < 100 else 0}f}"
+    expected = NOTHING if row.yield_ is None else with_errors(row.yield_, row.yield_error)
+    n_eff = NOTHING if row.n_eff is None else f"{row.n_eff:.{1 if row.n_eff < 100 else 0}f}"
     if not row.position:
         return title, str(row.n_raw), n_eff, expected, "", ""
     step, cumulative = (
-        _NOTHING if value is None else with_errors(value, error)
+        NOTHING if value is None else with_errors(value, error)
         for value, error in (
             (row.efficiency_step, row.efficiency_step_error),
             (row.efficiency_cumulative, row.efficiency_cumulative_error),
@@ -187,27 +236,27 @@ def _cut_flow_cells(row: CutFlowRow, title: str) -> tuple[str, ...]:
 
 def comparison_tables(report: Report) -> Iterator[PrintedTable]:
     """Lay out train beside the quoted split."""
-    comparisons = report.comparisons
+    comparisons = report.quoted_comparisons
     if not comparisons:
         return
     quoted = report.manifest.split
     splits = [split for split in SPLITS if any(split in one.by_split for one in comparisons)]
     if "train" not in splits:
         return
-    headline = {(row.run, row.working_point, row.hypothesis) for row in report.headline}
+    detailed = _detailed(report)
     rows = []
     for one in comparisons:
-        if (one.run, one.working_point, one.hypothesis) not in headline:
+        if one.working_point is not None and (one.run, one.working_point, one.hypothesis) not in detailed:
             continue
         numbers = [one.by_split.get(split) for split in splits]
         shown = [
-            _NOTHING if number is None or number.value is None else with_errors(number.value, number.error)
+            NOTHING if number is None or number.value is None else with_errors(number.value, number.error)
             for number in numbers
         ]
-        pull = _NOTHING if one.pull is None else f"{one.pull:+.1f}"
+        pull = NOTHING if one.pull is None else f"{one.pull:+.1f}"
         verdict = "differs" if one.differs else ""
         name = label(one.run, one.working_point, one.hypothesis)
-        rows.append((f"{name}  {METRICS[one.metric]}", *shown, pull, verdict))
+        rows.append((f"{name}  {TITLES[one.metric]}", *shown, pull, verdict))
     yield PrintedTable(
         f"Consensus on train against {quoted}; beyond {TOLERANCE:g} standard deviations it differs",
         ("", *splits, f"({quoted} − train)/σ", ""),

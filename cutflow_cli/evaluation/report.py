@@ -13,12 +13,15 @@ import pyarrow.parquet as pq
 from cutflow_cli.artifacts import RUN_SCHEMA_VERSION, read_json, write_json, written_file
 from cutflow_cli.errors import InputError
 from cutflow_cli.evaluation.comparison import Comparison, compare_splits
-from cutflow_cli.evaluation.tables import CutFlowRow, MetricRow, RocRow
+from cutflow_cli.evaluation.hypotheses import CutDistance, HypothesisSummary, summarise_hypotheses
+from cutflow_cli.evaluation.rows import CutFlowRow, MetricRow, RocRow
 from cutflow_cli.events.schema import Role, Split
 
 MANIFEST = "report.json"
 METRICS_FILE, CUT_FLOW_FILE, ROC_FILE = "metrics.parquet", "cutflow.parquet", "roc.parquet"
 FIGURES = "figures"
+#: Changed with the meaning of the tables, so that a report of an earlier version is not taken for a finished one.
+FORMAT = 2
 
 _WHICH = [("kind", pa.string()), ("replica", pa.int32()), ("split", pa.string()), ("hypothesis", pa.float64())]
 _METRIC_COLUMNS = pa.schema(
@@ -46,8 +49,10 @@ _CUT_FLOW_COLUMNS = pa.schema(
 )
 _ROC_COLUMNS = pa.schema(
     [
-        *((name, pa.string()) for name in ("run", "working_point")),
+        *((name, pa.string()) for name in ("run", "method", "curve")),
         *_WHICH,
+        ("working_point", pa.string()),
+        *((name, pa.float64()) for name in ("target", "threshold")),
         *((name, pa.float64()) for name in ("signal_efficiency", "signal_efficiency_error")),
         *((name, pa.float64()) for name in ("background_efficiency", "background_efficiency_error")),
     ]
@@ -62,7 +67,8 @@ class ReportManifest:
         digest: digest of inputs and settings.
         split: the split that numbers are quoted on.
         background_uncertainty: of the Asimov significance, as a fraction of B.
-        runs: name, path, method and digest of each run.
+        runs: name, path, method and digest of each run, the working point that it is quoted at, what its ROC curve is
+            of, and, where it has selections for single mass points, those that were held out.
         data: path, digest and number of events of the events file.
         processes: name and role of each process.
         luminosity: in fb⁻¹; None where weights came as yields.
@@ -98,9 +104,9 @@ class Report:
     Attributes:
         path: its directory.
         manifest: what it was made from.
-        metrics: every metric of every flow on every split.
+        metrics: every metric of every flow on every split, and those of the runs' curves.
         cut_flow: every process after every cut of every flow, on every split.
-        roc: where each flow lies in the ROC plane.
+        roc: where each flow lies in the ROC plane, and the runs' curves.
         fresh: whether this call made it, rather than found it finished.
     """
 
@@ -117,22 +123,58 @@ class Report:
         return compare_splits(self.metrics, self.manifest.split)
 
     @property
+    def held_out(self) -> dict[str, frozenset[float]]:
+        """For each run with selections for single mass points those that it was not trained on."""
+        return {
+            str(run["name"]): frozenset(run["held_out"]) for run in self.manifest.runs if run["held_out"] is not None
+        }
+
+    @property
+    def hypothesis_summaries(self) -> tuple[tuple[HypothesisSummary, ...], tuple[CutDistance, ...]]:
+        """σ_min over the mass points on the quoted split."""
+        return summarise_hypotheses(self.metrics, self.manifest.split, self.held_out)
+
+    @property
+    def quoted_comparisons(self) -> tuple[Comparison, ...]:
+        """Train beside the quoted split, for the working points that are quoted and the runs' curves."""
+        quoted = {(row.run, row.working_point, row.hypothesis) for row in self.headline}
+        return tuple(
+            one
+            for one in self.comparisons
+            if one.working_point is None or (one.run, one.working_point, one.hypothesis) in quoted
+        )
+
+    @property
     def headline(self) -> tuple[MetricRow, ...]:
-        """The numbers that are quoted: the consensus on the quoted split.
+        """The numbers that are quoted: the consensus of each run at its working point, on the quoted split.
 
         Of a flow trained for all mass points, those of all signal together.
         """
-        quoted = [row for row in self.metrics if row.kind == "consensus" and row.split == self.manifest.split]
-        for_all = {(row.run, row.working_point) for row in quoted if row.hypothesis is None}
-        return tuple(row for row in quoted if row.hypothesis is None or (row.run, row.working_point) not in for_all)
+        points = {(str(run["name"]), run["working_point"]) for run in self.manifest.runs}
+        quoted = [row for row in self.consensus if (row.run, row.working_point) in points]
+        for_all = {row.run for row in quoted if row.hypothesis is None}
+        return tuple(row for row in quoted if row.hypothesis is None or row.run not in for_all)
+
+    @property
+    def consensus(self) -> tuple[MetricRow, ...]:
+        """The numbers of every consensus and its curve on the quoted split."""
+        split = self.manifest.split
+        return tuple(row for row in self.metrics if row.kind == "consensus" and row.split == split)
 
     @property
     def empty_selections(self) -> tuple[MetricRow, ...]:
-        """The consensus selections that keep no signal event of the quoted split."""
+        """The quoted consensus selections that keep no signal event of the quoted split."""
         return tuple(row for row in self.headline if row.metric == "tp" and row.value == 0)
+
+    @property
+    def empty_runs(self) -> tuple[str, ...]:
+        """The runs of which every quoted selection keeps no signal event of the quoted split."""
+        some = {row.run for row in self.headline if row.metric == "tp" and row.value}
+        return tuple(dict.fromkeys(row.run for row in self.empty_selections if row.run not in some))
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as JSON-like values; rows have the columns of the Parquet files."""
+        summaries, distances = self.hypothesis_summaries
         return {
             "path": str(self.path),
             **asdict(self.manifest),
@@ -140,6 +182,8 @@ class Report:
             "cutflow": [_record(row) for row in self.cut_flow],
             "roc": [_record(row) for row in self.roc],
             "comparisons": [asdict(comparison) for comparison in self.comparisons],
+            "hypotheses": [asdict(one) for one in summaries],
+            "cut_distances": [asdict(one) for one in distances],
         }
 
 

@@ -1,137 +1,27 @@
-"""The rows of `metrics.parquet`, `cutflow.parquet` and `roc.parquet`."""
+"""The rows of `metrics.parquet` and `cutflow.parquet` that are counted for each selection."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from cutflow_cli.errors import InputError
 from cutflow_cli.evaluation.normalise import Normalised
+from cutflow_cli.evaluation.rows import CutFlowRow, MetricRow, NamedFlow, RowKind
 from cutflow_cli.events.schema import ROLES, Role, Split
 from cutflow_cli.metrics.classification import efficiency
 from cutflow_cli.metrics.estimate import Estimate
+from cutflow_cli.metrics.sensitivity import UNKNOWN, PunziInputs
 from cutflow_cli.metrics.summary import METRICS, summarise
 from cutflow_cli.metrics.yields import Sums
 from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA, CutFlow
 
-RowKind = Literal["replica", "consensus", "mean"]
 #: What the first row of a cut flow is called.
 BEFORE = "before any cut"
-
-
-@dataclass(frozen=True, slots=True)
-class NamedFlow:
-    """A flow and the run that it belongs to.
-
-    Attributes:
-        run: what tables call the run.
-        method: what it was trained with.
-        flow: the selection, with boundaries rounded to the columns' types.
-    """
-
-    run: str
-    method: str
-    flow: CutFlow
-
-
-@dataclass(frozen=True, slots=True)
-class MetricRow:
-    """One number.
-
-    Attributes:
-        run: name of the run.
-        method: its method.
-        working_point: of the flow.
-        target: the number in the working point.
-        hypothesis: mass point of the signal counted; None for all signal.
-        kind: `replica`; `consensus`; or `mean` over the replicas.
-        replica: its number; −1 for consensus and mean.
-        split: the events counted.
-        metric: a key of `METRICS`.
-        value: the number; None where undefined.
-        stat_error: from the finite number of simulated events. For the mean it is the mean of the replicas' errors:
-            they count the same events, so it does not shrink with their number.
-        replica_spread: standard deviation of the value over the replicas (ddof = 0, as the LCF paper quotes it), for
-            consensus and mean; None for one replica, or where a replica's value is undefined.
-        reason: why something is undefined, or what to know of the error.
-    """
-
-    run: str
-    method: str
-    working_point: str
-    target: float | None
-    hypothesis: float | None
-    kind: RowKind
-    replica: int
-    split: Split
-    metric: str
-    value: float | None
-    stat_error: float | None
-    replica_spread: float | None
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class CutFlowRow:
-    """One process (or class) after one cut of a flow.
-
-    Attributes:
-        run: name of the run.
-        working_point: of the flow.
-        kind: `replica` or `consensus`.
-        replica: its number; −1 for the consensus.
-        split: the events counted.
-        hypothesis: mass point of the signal counted; None for all signal, and for background in a flow for all.
-        position: number of cuts applied; 0 before any.
-        cut: the last cut applied, with its exact boundaries.
-        process: its name, or `signal`, `background` for the sum of a class.
-        n_raw: simulated events that pass.
-        n_eff: (Σw)²/Σw² of those.
-        yield_: expected events at the stated luminosity; None where the split can't be normalised.
-        yield_error: √Σw², scaled likewise.
-        efficiency_step: share of the events before this cut that it keeps.
-        efficiency_step_error: statistical error of it.
-        efficiency_cumulative: share of all events that are left.
-        efficiency_cumulative_error: statistical error of it.
-    """
-
-    run: str
-    working_point: str
-    kind: RowKind
-    replica: int
-    split: Split
-    hypothesis: float | None
-    position: int
-    cut: str
-    process: str
-    n_raw: int
-    n_eff: float | None
-    yield_: float | None
-    yield_error: float | None
-    efficiency_step: float | None
-    efficiency_step_error: float | None
-    efficiency_cumulative: float | None
-    efficiency_cumulative_error: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class RocRow:
-    """Where a selection lies in the ROC plane: its curve is the broken line (0, 0), this point, (1, 1)."""
-
-    run: str
-    working_point: str
-    kind: RowKind
-    replica: int
-    split: Split
-    hypothesis: float | None
-    signal_efficiency: float | None
-    signal_efficiency_error: float | None
-    background_efficiency: float | None
-    background_efficiency_error: float | None
+#: Gives what σ_min of a run needs beside efficiency and background, for a mass point or for all signal.
+PunziLookup = Callable[[float | None], PunziInputs]
 
 
 def check_names(events: Normalised, where: str) -> None:
@@ -156,7 +46,10 @@ def hypotheses_of(flow: CutFlow, events: Normalised) -> tuple[float | None, ...]
 
 
 def metric_rows(
-    flows: Iterable[NamedFlow], events: Normalised, background_uncertainty: float = 0.0
+    flows: Iterable[NamedFlow],
+    events: Normalised,
+    background_uncertainty: float = 0.0,
+    punzi: Mapping[str, PunziLookup] | None = None,
 ) -> tuple[MetricRow, ...]:
     """Compute every metric of every flow on every split.
 
@@ -165,16 +58,24 @@ def metric_rows(
             which replicas give the spread.
         events: the tally of these flows, normalised.
         background_uncertainty: of the Asimov significance, as a fraction of B.
+        punzi: for each run what σ_min needs; without it σ_min is undefined.
     """
     groups: dict[tuple[str, str, float | None], list[NamedFlow]] = {}
     for named in flows:
         groups.setdefault((named.run, named.flow.working_point, named.flow.hypothesis), []).append(named)
     rows: list[MetricRow] = []
+    splits = events.splits()
     for members in groups.values():
+        lookup = (punzi or {}).get(members[0].run, _unknown)
         for hypothesis in hypotheses_of(members[0].flow, events):
-            for split in events.splits():
-                rows.extend(_group_rows(members, events, hypothesis, split, background_uncertainty))
+            inputs = lookup(hypothesis)
+            for split in splits:
+                rows.extend(_group_rows(members, events, hypothesis, split, background_uncertainty, inputs))
     return tuple(rows)
+
+
+def _unknown(hypothesis: float | None) -> PunziInputs:
+    return UNKNOWN
 
 
 def _group_rows(
@@ -183,26 +84,57 @@ def _group_rows(
     hypothesis: float | None,
     split: Split,
     background_uncertainty: float,
+    inputs: PunziInputs,
 ) -> Iterator[MetricRow]:
     def summary(flow: CutFlow) -> dict[str, Estimate]:
         signal, background = (events.of_class(flow.cuts, role, split, hypothesis) for role in ("signal", "background"))
-        return summarise(signal, background, background_uncertainty)
+        return summarise(signal, background, background_uncertainty, inputs)
 
     summaries = [summary(named.flow) for named in members]
-    replicas = [found for named, found in zip(members, summaries, strict=True) if named.flow.kind == "replica"]
     first = members[0]
+    yield from spread_rows(
+        first.run, first.method, first.flow.working_point, first.flow.target, hypothesis, split,
+        tuple(METRICS), [(named.flow.replica, found) for named, found in zip(members, summaries, strict=True)],
+    )  # fmt: skip
+
+
+def spread_rows(
+    run: str,
+    method: str,
+    working_point: str | None,
+    target: float | None,
+    hypothesis: float | None,
+    split: Split,
+    metrics: Sequence[str],
+    found: Sequence[tuple[int, Mapping[str, Estimate]]],
+) -> Iterator[MetricRow]:
+    """Make rows of the numbers of replicas and consensus, with the mean and the spread over the replicas.
+
+    Args:
+        run: name of the run.
+        method: its method.
+        working_point: what the numbers are of.
+        target: the number in it.
+        hypothesis: mass point of the signal counted.
+        split: the events counted.
+        metrics: the names of the numbers.
+        found: numbers by name, for each replica and (−1) the consensus.
+    """
+    replicas = [numbers for replica, numbers in found if replica != CONSENSUS_REPLICA]
 
     def row(kind: RowKind, replica: int, metric: str, number: Estimate, spread: float | None) -> MetricRow:
         return MetricRow(
-            first.run, first.method, first.flow.working_point, first.flow.target, hypothesis, kind, replica, split,
+            run, method, working_point, target, hypothesis, kind, replica, split,
             metric, number.value, number.error, spread, number.reason,
         )  # fmt: skip
 
-    for metric in METRICS:
-        mean, spread = average([found[metric] for found in replicas])
-        for named, found in zip(members, summaries, strict=True):
-            own = spread if named.flow.kind == "consensus" else None
-            yield row(named.flow.kind, named.flow.replica, metric, found[metric], own)
+    for metric in metrics:
+        mean, spread = average([numbers[metric] for numbers in replicas])
+        for replica, numbers in found:
+            agreed = replica == CONSENSUS_REPLICA
+            yield row(
+                "consensus" if agreed else "replica", replica, metric, numbers[metric], spread if agreed else None
+            )
         if replicas:
             yield row("mean", CONSENSUS_REPLICA, metric, mean, spread)
 
@@ -225,7 +157,8 @@ def average(numbers: Sequence[Estimate]) -> tuple[Estimate, float | None]:
         why = next(number.reason for number in numbers if number.value is None)
         lost = len(numbers) - len(values)
         return Estimate.undefined(f"undefined for {lost} of {len(numbers)} replicas ({why})"), None
-    error = float(np.mean([number.error or 0.0 for number in numbers]))
+    errors = [number.error for number in numbers if number.error is not None]
+    error = float(np.mean(errors)) if errors else None
     reason = next((number.reason for number in numbers if number.reason), None)
     if reason is not None:
         affected = sum(number.reason is not None for number in numbers)
@@ -285,20 +218,3 @@ def _process_rows(
             step.value, step.error, cumulative.value, cumulative.error,
         )  # fmt: skip
         previous = here
-
-
-def roc_rows(metrics: Iterable[MetricRow]) -> tuple[RocRow, ...]:
-    """Arrange the efficiencies of all flows as points in the ROC plane."""
-    points: dict[tuple[str, str, float | None, RowKind, int, Split], dict[str, MetricRow]] = {}
-    for row in metrics:
-        if row.kind != "mean" and row.metric in ("signal_efficiency", "background_efficiency"):
-            key = (row.run, row.working_point, row.hypothesis, row.kind, row.replica, row.split)
-            points.setdefault(key, {})[row.metric] = row
-    return tuple(
-        RocRow(
-            run, working_point, kind, replica, split, hypothesis,
-            pair["signal_efficiency"].value, pair["signal_efficiency"].stat_error,
-            pair["background_efficiency"].value, pair["background_efficiency"].stat_error,
-        )
-        for (run, working_point, hypothesis, kind, replica, split), pair in points.items()
-    )  # fmt: skip

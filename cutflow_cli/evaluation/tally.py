@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,17 @@ class Tally:
     not_finite: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
+class Listener(Protocol):
+    """What else is made of the events of the same pass."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it needs."""
+
+    def add(self, batch: EventBatch) -> None:
+        """Take a batch of events."""
+
+
 @dataclass(slots=True)
 class _Stage:
     """A stage of one or more selections and those that follow it: selections share what they have in common."""
@@ -52,26 +64,33 @@ def tally(
     flows: Iterable[CutFlow],
     rows: int = ROW_GROUP_EVENTS,
     progress: Callable[[float, str], None] | None = None,
+    listeners: Sequence[Listener] = (),
 ) -> Tally:
     """Apply all flows to all events in one pass over the file.
 
-    Each different cut is evaluated once per batch, and each different stage only on the events that reached it.
+    Each different stage is evaluated once per batch, only on the events that reached it; a cut that several stages
+    share is evaluated once for all.
 
     Args:
         events: opened with the features that the flows cut on.
         flows: with boundaries rounded to the columns' types.
         rows: events per batch at most; the result does not depend on it beyond rounding.
         progress: called with the share done and a few words.
+        listeners: given each batch too.
 
     Raises:
         InputError: if the events lack a feature or the file is damaged.
     """
     root, prefixes = _plant(flows)
-    observables = tuple(dict.fromkeys(cut.observable for prefix in prefixes for cut in prefix))
-    counter = _Counter(len(prefixes), len(events.processes), str(events.path))
+    observables = [cut.observable for prefix in prefixes for cut in prefix]
+    columns = tuple(dict.fromkeys((*observables, *(name for one in listeners for name in one.columns))))
+    shared = {cut for cut, uses in Counter(prefix[-1] for prefix in prefixes if prefix).items() if uses > 1}
+    counter = _Counter(len(prefixes), len(events.processes), str(events.path), shared)
     done = 0
-    for batch in events.batches(observables, rows):
+    for batch in events.batches(columns, rows):
         counter.add(batch, root)
+        for listener in listeners:
+            listener.add(batch)
         done += len(batch)
         if progress is not None:
             progress(done / max(events.rows, 1), f"{done} of {events.rows} events")
@@ -97,11 +116,12 @@ def _plant(flows: Iterable[CutFlow]) -> tuple[_Stage, dict[Prefix, int]]:
 class _Counter:
     """Sums by stage, hypothesis, process and split, added up batch by batch."""
 
-    def __init__(self, stages: int, processes: int, where: str) -> None:
+    def __init__(self, stages: int, processes: int, where: str, shared: set[Cut]) -> None:
         self.codes: dict[float, int] = {}
         self.not_finite: dict[str, tuple[int, int]] = {}
         self.sums = np.zeros((stages, 1, processes, len(SPLITS), 3))
         self._where = where
+        self._shared = shared  # the masks of others are made where they are needed, lest thousands are held
 
     def add(self, batch: EventBatch, root: _Stage) -> None:
         processes = self.sums.shape[2]
@@ -115,8 +135,12 @@ class _Counter:
         def visit(stage: _Stage, passing: NDArray[np.intp]) -> None:
             self._count(stage.position, cell[passing], batch.weight[passing])
             for cut, child in stage.children.items():
+                values = batch.columns[cut.observable]
+                if cut not in self._shared:
+                    visit(child, passing[cut.passes(values[passing])])
+                    continue
                 if cut not in masks:
-                    masks[cut] = cut.passes(batch.columns[cut.observable])
+                    masks[cut] = cut.passes(values)
                 visit(child, passing[masks[cut][passing]])
 
         visit(root, np.arange(len(batch)))

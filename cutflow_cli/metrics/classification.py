@@ -73,12 +73,12 @@ def rejection(background_efficiency: Estimate, trials: float) -> Estimate:
     return Estimate(1 / value, error / value**2, background_efficiency.reason)
 
 
-def area_under_curve(signal_efficiency: Estimate, background_efficiency: Estimate) -> Estimate:
-    """Area under the ROC curve of a hard selection, (1 + ε_s − ε_b) / 2.
+def balanced_accuracy(signal_efficiency: Estimate, background_efficiency: Estimate) -> Estimate:
+    """Balanced accuracy of a selection, (1 + ε_s − ε_b) / 2.
 
-    A selection is a score of two values, pass = 1 and fail = 0, so its curve is the broken line (0, 0), (ε_b, ε_s),
-    (1, 1) and the area that of two trapezoids: the balanced accuracy. It says how good this one working point is, and
-    is no match for the area of a classifier with a continuous score. Errors of the two are independent.
+    It is the area under the broken line (0, 0), (ε_b, ε_s), (1, 1), since a selection is a score of two values, pass
+    and fail; it says how good this one working point is, and is no match for the area under the curve of a score
+    (`curves.area`). Errors of the two efficiencies are independent.
     """
     s, b = signal_efficiency, background_efficiency
     if s.value is None or b.value is None or s.error is None or b.error is None:

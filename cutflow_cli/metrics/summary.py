@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cutflow_cli.metrics.classification import area_under_curve, efficiency, rejection
+from cutflow_cli.metrics.classification import balanced_accuracy, efficiency, rejection
 from cutflow_cli.metrics.counting import Counts, accuracy, binomial_count, precision
 from cutflow_cli.metrics.estimate import Estimate
+from cutflow_cli.metrics.sensitivity import UNKNOWN, PunziInputs, smallest_cross_section
 from cutflow_cli.metrics.significance import asimov, signal_over_sqrt_all, signal_over_sqrt_background
 from cutflow_cli.metrics.yields import Sums, expected_events
 
@@ -19,15 +20,17 @@ METRICS: dict[str, str] = {
     "fn": "FN (raw)",
     "accuracy": "accuracy (raw)",
     "precision": "precision (raw)",
-    "auc": "AUC",
+    "balanced_accuracy": "balanced accuracy",
     "signal_efficiency": "signal efficiency",
     "background_efficiency": "background efficiency",
     "background_rejection": "background rejection",
     "signal_yield": "S",
     "background_yield": "B",
+    "background_n_eff": "n_eff(B)",
     "s_over_sqrt_b": "S/√B",
     "s_over_sqrt_s_plus_b": "S/√(S+B)",
     "asimov": "Asimov Z",
+    "punzi_sigma_min": "Punzi σ_min (fb)",
 }
 
 
@@ -52,7 +55,9 @@ class Kept:
         return compute() if self.undefined is None else Estimate.undefined(self.undefined)
 
 
-def summarise(signal: Kept, background: Kept, background_uncertainty: float = 0.0) -> dict[str, Estimate]:
+def summarise(
+    signal: Kept, background: Kept, background_uncertainty: float = 0.0, punzi: PunziInputs = UNKNOWN
+) -> dict[str, Estimate]:
     """Compute all of `METRICS` for a selection.
 
     Counts, accuracy and precision are raw (arXiv:2503.22498 quotes them so); all else uses the signed weights.
@@ -61,6 +66,7 @@ def summarise(signal: Kept, background: Kept, background_uncertainty: float = 0.
         signal: what it keeps of the signal.
         background: what it keeps of the background.
         background_uncertainty: systematic uncertainty of B in the Asimov significance, as a fraction of B.
+        punzi: what σ_min needs beside them.
     """
     n_signal, n_background = signal.total.events, background.total.events
     tp, fp = signal.passed.events, background.passed.events
@@ -76,13 +82,15 @@ def summarise(signal: Kept, background: Kept, background_uncertainty: float = 0.
         "fn": binomial_count(counts.fn, n_signal),
         "accuracy": accuracy(counts),
         "precision": precision(counts),
-        "auc": area_under_curve(efficiency_s, efficiency_b),
+        "balanced_accuracy": balanced_accuracy(efficiency_s, efficiency_b),
         "signal_efficiency": efficiency_s,
         "background_efficiency": efficiency_b,
         "background_rejection": rejection(efficiency_b, background.total.n_eff),
         "signal_yield": S,
         "background_yield": B,
+        "background_n_eff": background.weighted(lambda: Estimate(background.passed.n_eff)),
         "s_over_sqrt_b": signal_over_sqrt_background(S, B),
         "s_over_sqrt_s_plus_b": signal_over_sqrt_all(S, B),
         "asimov": asimov(S, B, background_uncertainty),
+        "punzi_sigma_min": smallest_cross_section(efficiency_s, B, punzi),
     }

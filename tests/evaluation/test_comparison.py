@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cutflow_cli.evaluation.comparison import COMPARED, compare_splits, label, overtraining_warnings
-from cutflow_cli.evaluation.tables import MetricRow
+from cutflow_cli.evaluation.rows import MetricRow
 
 
 def row(split, value, error, metric="signal_efficiency", kind="consensus", run="par"):

@@ -10,20 +10,21 @@ import numpy as np
 import pytest
 
 from cutflow_cli.errors import InputError
+from cutflow_cli.evaluation.curve_tables import roc_rows
 from cutflow_cli.evaluation.normalise import normalise
+from cutflow_cli.evaluation.rows import NamedFlow
 from cutflow_cli.evaluation.tables import (
     BEFORE,
-    NamedFlow,
     average,
     check_names,
     cut_flow_rows,
     metric_rows,
-    roc_rows,
 )
 from cutflow_cli.evaluation.tally import tally
 from cutflow_cli.events.schema import ProcessInfo
 from cutflow_cli.events.table import open_events
 from cutflow_cli.metrics.estimate import Estimate
+from cutflow_cli.metrics.sensitivity import PunziInputs
 from cutflow_cli.metrics.summary import METRICS
 from cutflow_cli.selection.cutflow import consensus
 
@@ -53,7 +54,7 @@ def test_every_metric_of_every_flow_on_every_split(counted):
 
 def test_mean_and_spread_over_replicas(counted):
     flows, events, _ = counted()
-    rows = metric_rows(flows, events, 0.1)
+    rows = metric_rows(flows, events, 0.1, {"run": lambda hypothesis: PunziInputs(luminosity=300.0)})
     for metric in METRICS:
         chosen = [row for row in rows if row.metric == metric and row.split == "test"]
         values = [row.value for row in chosen if row.kind == "replica"]
@@ -61,6 +62,9 @@ def test_mean_and_spread_over_replicas(counted):
         (mean,) = (row for row in chosen if row.kind == "mean")
         (agreed,) = (row for row in chosen if row.kind == "consensus")
         assert mean.value == pytest.approx(np.mean(values))
+        if metric == "background_n_eff":  # a count that has no error
+            assert {mean.stat_error, *errors} == {None}
+            continue
         assert mean.stat_error == pytest.approx(np.mean(errors))  # the same events: no shrinking with replicas
         assert mean.replica_spread == agreed.replica_spread == pytest.approx(np.std(values))
         assert all(row.replica_spread is None for row in chosen if row.kind == "replica")
@@ -133,8 +137,9 @@ def test_cuts_are_named_as_applied(counted):
 def test_roc_points_are_the_efficiencies(counted):
     flows, events, _ = counted()
     metrics = metric_rows(flows, events)
-    points = roc_rows(metrics)
+    points = roc_rows(metrics, flows, ())
     assert len(points) == 4 * 3
+    assert {(point.curve, point.threshold, point.working_point) for point in points} == {(None, None, "default")}
     values = {(row.kind, row.replica, row.split, row.metric): (row.value, row.stat_error) for row in metrics}
     for point in points:
         key = (point.kind, point.replica, point.split)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from cutflow_cli.metrics.classification import area_under_curve, efficiency, none_of, rejection
+from cutflow_cli.metrics.classification import balanced_accuracy, efficiency, none_of, rejection
 from cutflow_cli.metrics.estimate import Estimate
 from cutflow_cli.metrics.yields import Sums
 
@@ -78,10 +78,10 @@ def test_rejection():
 def test_area_is_that_of_the_broken_line():
     s, b = 0.8, 0.1
     trapezoids = 0.5 * b * s + (1 - b) * (s + 1) / 2
-    found = area_under_curve(Estimate(s, 0.03), Estimate(b, 0.04))
+    found = balanced_accuracy(Estimate(s, 0.03), Estimate(b, 0.04))
     assert found.value == pytest.approx(trapezoids)
     assert found.error == pytest.approx(0.025)
-    assert area_under_curve(Estimate(0.5, 0.1), Estimate.undefined("why")).reason == "why"
+    assert balanced_accuracy(Estimate(0.5, 0.1), Estimate.undefined("why")).reason == "why"
 
 
 def test_area_is_the_chance_to_rank_a_pair_rightly():
@@ -90,7 +90,7 @@ def test_area_is_the_chance_to_rank_a_pair_rightly():
     score = (rng.random(500) < np.where(label, 0.7, 0.2)).astype(int)
     weight = rng.exponential(1, 500)
     parts = {(role, kept): sums_of(weight[(label == role) & (score >= kept)]) for role in (0, 1) for kept in (0, 1)}
-    found = area_under_curve(*(efficiency(parts[role, 1], parts[role, 0]) for role in (1, 0)))
+    found = balanced_accuracy(*(efficiency(parts[role, 1], parts[role, 0]) for role in (1, 0)))
     signal, background = label == 1, label == 0
     ranked = np.sign(score[signal][:, None] - score[background][None, :]) / 2 + 0.5  # ties count one half
     pairs = weight[signal][:, None] * weight[background][None, :]

@@ -25,7 +25,7 @@ def test_published_mock1_run():
     assert found["precision"].value == pytest.approx(0.998681, abs=1e-6)
     assert found["signal_efficiency"].value == pytest.approx(25742 / 49857)
     assert found["background_rejection"].value == pytest.approx(50143 / 34)
-    assert found["auc"].value == pytest.approx((1 + 25742 / 49857 - 34 / 50143) / 2)
+    assert found["balanced_accuracy"].value == pytest.approx((1 + 25742 / 49857 - 34 / 50143) / 2)
 
 
 def test_nothing_passes():
@@ -44,6 +44,13 @@ def test_undefined_normalisation_spares_raw_counts():
     assert found["fp"].value == 3
     assert found["accuracy"].value is not None
     assert found["signal_yield"].value == 50
-    for name in ("background_efficiency", "background_yield", "auc", "background_rejection", "s_over_sqrt_b", "asimov"):
+    for name in (
+        "background_efficiency",
+        "background_yield",
+        "balanced_accuracy",
+        "background_rejection",
+        "s_over_sqrt_b",
+        "asimov",
+    ):
         assert found[name].value is None, name
         assert "'tt'" in found[name].reason

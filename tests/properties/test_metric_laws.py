@@ -68,7 +68,15 @@ def test_luminosity_scales_counting_significances_by_its_root(tp, fn, fp, tn, we
     for metric in ("signal_yield", "background_yield"):
         assert scaled[metric].value == pytest.approx(k * found[metric].value)
         assert scaled[metric].error == pytest.approx(k * found[metric].error)
-    for metric in ("tp", "fp", "accuracy", "precision", "auc", "signal_efficiency", "background_rejection"):
+    for metric in (
+        "tp",
+        "fp",
+        "accuracy",
+        "precision",
+        "balanced_accuracy",
+        "signal_efficiency",
+        "background_rejection",
+    ):
         assert scaled[metric].value == pytest.approx(found[metric].value, rel=1e-9)
         assert scaled[metric].error == pytest.approx(found[metric].error, rel=1e-6, abs=1e-12)
 
@@ -129,6 +137,6 @@ def test_undefined_classes_never_give_numbers(passed, failed):
     signal = kept(passed, passed + failed, 1.0)
     found = summarise(signal, replace(signal, undefined="why"))
     assert {name for name, number in found.items() if number.reason == "why"} == {
-        "auc", "background_efficiency", "background_rejection", "background_yield", "s_over_sqrt_b",
-        "s_over_sqrt_s_plus_b", "asimov",
+        "balanced_accuracy", "background_efficiency", "background_rejection", "background_yield", "background_n_eff",
+        "s_over_sqrt_b", "s_over_sqrt_s_plus_b", "asimov",
     }  # fmt: skip
