@@ -1,0 +1,84 @@
+"""From events to what CABIN trains on: standardised features, training weights, neurons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutflow_cli.engine.randomness import Stream, generator
+from cutflow_cli.errors import UsageError, nearest
+from cutflow_cli.events.batch import EventSample
+from cutflow_cli.models.cabin.settings import CabinSettings
+from cutflow_cli.models.weights import training_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The training split in the units of the network.
+
+    Attributes:
+        z: standardised features, NaN where missing, float32 of shape (events, features).
+        signal: which events are signal, shape (events,).
+        weight: training weights, float64 of shape (events,).
+        mean: of each feature on the training split (unweighted, as sklearn's StandardScaler has it).
+        std: standard deviation of the population, likewise.
+    """
+
+    z: NDArray[np.float32]
+    signal: NDArray[np.bool_]
+    weight: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Neurons:
+    """Which feature each neuron looks at, and which side it keeps.
+
+    Attributes:
+        feature: position of the feature, shape (neurons,).
+        side: +1 keeps what is above its boundary, −1 what is below, shape (neurons,).
+    """
+
+    feature: NDArray[np.int64]
+    side: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.feature)
+
+
+def prepare(sample: EventSample, settings: CabinSettings) -> Prepared:
+    """Standardise the training split.
+
+    Moments count every event once, as published; values that are not finite are left out of them, and count as missing.
+
+    Args:
+        sample: the training split, already checked.
+        settings: of the training.
+
+    Raises:
+        UsageError: if a direction is for no feature.
+        InputError: if the training weights of a class do not sum to a positive number.
+    """
+    for name in settings.directions:
+        if name not in sample.features:
+            msg = f"--direction {name}: no such feature; {nearest(name, sample.features)}"
+            raise UsageError(msg)
+    weight = training_weights(sample.weight, sample.label, settings.class_weights, settings.negative_weights)
+    mean, std = np.empty(len(sample.features)), np.empty(len(sample.features))
+    z = np.empty(sample.x.shape, dtype=np.float32)
+    for i in range(len(sample.features)):
+        values = sample.x[:, i].astype(np.float64)
+        finite = values[np.isfinite(values)]
+        mean[i], std[i] = finite.mean(), finite.std()
+        z[:, i] = np.clip((values - mean[i]) / std[i], -1e30, 1e30)
+    return Prepared(z, sample.label == 1, weight, mean, std)
+
+
+def replica_weights(data: Prepared, bootstrap: bool, seed: int, replica: int) -> NDArray[np.float64]:
+    """Return a replica's training weights: everybody's, or its own bootstrap of them (Poisson counts of mean one)."""
+    if not bootstrap:
+        return data.weight
+    return data.weight * generator(seed, replica, Stream.BOOTSTRAP).poisson(1.0, len(data.weight))

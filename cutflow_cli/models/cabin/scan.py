@@ -1,0 +1,193 @@
+"""The exact step: hard cuts for every target efficiency, held together across targets as far as is asked.
+
+For each target the background that a box keeps is minimised (`search`). Over the whole scan the objective is
+Σ_t ln(ε_b,t) / δ_t + X Σ P. δ_t is the relative statistical error of the lowest ε_b that was found at target t: a
+difference of background counts in units of what the training split can tell apart. P is the smoothness of equation 8
+(arXiv:2502.08615) with linear interpolation, averaged over faces, for each inner target. So X is how many standard
+deviations of ε_b one unit of P is worth: where few background events are left, neighbours decide, where there are many
+hardly anything is paid. X = 0 leaves the targets free. Under the logarithm, and in δ, stands one event's background
+more, so that working points without background in the training split are finite.
+
+No box of the result keeps more background than the gradient's cuts moved to the same target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutflow_cli.engine.randomness import Stream, generator
+from cutflow_cli.models.cabin.landscape import Landscape
+from cutflow_cli.models.cabin.loss import positions, smoothness_terms
+from cutflow_cli.models.cabin.search import Box, Pull, Search, Sums, all_pairs
+
+Array = NDArray[np.float64]
+
+#: Passes over the targets in which each is adapted to its neighbours.
+SWEEPS = 3
+#: Rounds in which the targets try their neighbours' boxes.
+EXCHANGES = 2
+#: An open face counts as this many standard deviations below the mean where boxes of different targets are compared.
+_OPEN = -3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The boxes of one replica.
+
+    Attributes:
+        moved: the gradient's cuts moved to each target.
+        free: the lowest background found at each target.
+        held: the boxes that smoothness chose; the same as `free` without it.
+    """
+
+    moved: tuple[Box, ...]
+    free: tuple[Box, ...]
+    held: tuple[Box, ...]
+
+
+def scan(
+    landscape: Landscape,
+    sums: Sums,
+    targets: Sequence[float],
+    learned: Array,
+    allowed: NDArray[np.bool_],
+    strength: float,
+    rho: float,
+    seed: int,
+    replica: int,
+    threads: int,
+    progress: Callable[[float], None] = lambda done: None,
+) -> Scan:
+    """Find the boxes of one replica.
+
+    Args:
+        landscape: the training split by ranks.
+        sums: the replica's weights.
+        targets: signal efficiencies, rising.
+        learned: where the gradient's cuts lie, −∞ for none, shape (targets, faces).
+        allowed: which faces may cut at which target, same shape.
+        strength: of the smoothness; 0 for none.
+        rho: of equation 8.
+        seed: of the run.
+        replica: its number, for the search's own random numbers.
+        threads: how many targets are searched at a time; results do not depend on it.
+        progress: told the share done.
+    """
+    search = Search(landscape, sums)
+    moved = tuple(search.moved(learned[t], target) for t, target in enumerate(targets))
+    faces = [np.flatnonzero(row) for row in allowed]
+
+    def explore(t: int) -> list[Box]:
+        random = generator(seed, replica, Stream.INITIAL, t)
+        return [*search.best(targets[t], [moved[t].threshold], faces[t], random), moved[t]]
+
+    def exchange(t: int) -> list[Box]:
+        return [*_neighbours(search, found, t, targets[t], faces[t]), *found[t]]
+
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        # Two threads that load compiled code for the first time may wait for each other for ever.
+        found = [explore(0)]
+        for boxes in pool.map(explore, range(1, len(targets))):
+            found.append(boxes)
+            progress(0.6 * len(found) / len(targets))
+        for round_ in range(EXCHANGES):
+            found = [_ranked(boxes) for boxes in pool.map(exchange, range(len(targets)))]
+            progress(0.6 + 0.1 * (round_ + 1))
+    free = tuple(boxes[0] for boxes in found)
+    if strength == 0 or len(targets) < 3:
+        return Scan(moved, free, free)
+    error = np.array([search.relative_error(box) for box in free])
+    held = _Holding(search, targets, faces, [box.background for box in moved], strength * error, rho)
+    return Scan(moved, free, held.hold(found))
+
+
+def _ranked(boxes: list[Box]) -> list[Box]:
+    return sorted(boxes, key=lambda found: (found.background, found.signal))
+
+
+def _neighbours(search: Search, found: list[list[Box]], t: int, target: float, faces: NDArray[np.int64]) -> list[Box]:
+    """Try the best boxes of the neighbouring targets, moved to this one, and finish them."""
+    pairs = all_pairs(faces)
+    results = []
+    for other in (t - 1, t + 1):
+        if 0 <= other < len(found):
+            at = search.landscape.at(found[other][0].threshold)
+            at[np.setdiff1d(np.arange(len(at)), faces)] = -np.inf
+            start = search.moved(at, target)
+            if start.signal >= target - 1e-9:
+                results.append(search.tightened(search.polished(start.threshold, target, pairs), target))
+    return results
+
+
+class _Holding:
+    """Chooses among boxes of all targets, and adapts them, so that neighbours lie near each other."""
+
+    def __init__(
+        self,
+        search: Search,
+        targets: Sequence[float],
+        faces: list[NDArray[np.int64]],
+        limits: list[float],
+        strength: Array,
+        rho: float,
+    ) -> None:
+        self._search, self._targets, self._faces, self._limits = search, targets, faces, limits
+        self._strength, self._rho = strength, rho  # of P beside each target's own ln(ε_b)
+        self._between = positions(tuple(targets), "averaged")
+        self._pseudo = search.sums.event
+
+    def hold(self, found: list[list[Box]]) -> tuple[Box, ...]:
+        chosen = self._path(found)
+        for sweep in range(SWEEPS):
+            order = range(len(chosen)) if sweep % 2 == 0 else range(len(chosen) - 1, -1, -1)
+            for t in order:
+                chosen[t] = self._adapted(chosen, t)
+        return tuple(self._search.tightened(box, target) for box, target in zip(chosen, self._targets, strict=True))
+
+    def _path(self, found: list[list[Box]]) -> list[Box]:
+        """Choose one box a target, of least total objective: exact, by dynamic programming over neighbouring pairs."""
+        place = [
+            np.maximum(np.stack([self._search.landscape.at(box.threshold) for box in boxes]), _OPEN) for boxes in found
+        ]
+        value = [
+            np.log(np.array([max(box.background, 0.0) for box in boxes]) + self._pseudo) / strength
+            for boxes, strength in zip(found, self._strength, strict=True)
+        ]
+        cost = value[0][:, None] + value[1][None, :]
+        back: list[NDArray[np.int64]] = []
+        for t in range(2, len(found)):
+            a, b, c = place[t - 2][:, None, None], place[t - 1][None, :, None], place[t][None, None, :]
+            triple = np.stack(np.broadcast_arrays(a, b, c), axis=-2)
+            term = smoothness_terms(triple, self._between[t - 2 : t - 1], self._rho)[..., 0, :].mean(axis=-1)
+            total = cost[:, :, None] + term + value[t][None, None, :]
+            back.append(total.argmin(axis=0))
+            cost = total.min(axis=0)
+        i, k = np.unravel_index(int(cost.argmin()), cost.shape)
+        picks = [int(k), int(i)]
+        for step in reversed(back):
+            picks.append(int(step[picks[-1], picks[-2]]))
+        return [boxes[pick] for boxes, pick in zip(found, reversed(picks), strict=True)]
+
+    def _adapted(self, chosen: list[Box], t: int) -> Box:
+        penalty = self._penalty(chosen, t)
+        pull = Pull(penalty, penalty.argmin(axis=1), self._pseudo, self._limits[t] + 1e-12)
+        return self._search.polished(chosen[t].threshold, self._targets[t], all_pairs(self._faces[t]), pull)
+
+    def _penalty(self, chosen: list[Box], t: int) -> Array:
+        """Return what each threshold of each face would cost in smoothness, the other targets held."""
+        where = self._search.landscape.position
+        rows = np.arange(len(where))
+        at = [where[rows, box.threshold][:, None] for box in chosen]
+        penalty = np.zeros(where.shape)
+        for middle in range(max(1, t - 1), min(len(chosen) - 1, t + 2)):
+            triple = [where if k == t else np.broadcast_to(at[k], where.shape) for k in range(middle - 1, middle + 2)]
+            terms = smoothness_terms(np.stack(triple, axis=1), self._between[middle - 1 : middle], self._rho)
+            penalty += terms[:, 0]
+        closed = np.setdiff1d(rows, self._faces[t])
+        penalty[closed] = 0.0
+        return np.asarray(penalty * (self._strength[t] / len(where)))

@@ -1,0 +1,186 @@
+"""What each working point keeps, counted on events, and which one to recommend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutflow_cli.events.batch import EventSample
+from cutflow_cli.metrics.figures_of_merit import ADDITIVE, MIN_EFFECTIVE_EVENTS, Yields, figure_of_merit
+from cutflow_cli.models.cabin.finish import Finished, Finisher
+from cutflow_cli.models.lcf.flow import with_n_minus_1
+from cutflow_cli.models.protocol import TrainingContext
+from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA, CutFlow, consensus
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What flows keep of a sample, each of shape (flows,).
+
+    Attributes:
+        signal: ε_s by physical weights.
+        background: ε_b, likewise.
+        effective: effective number of background events kept, (Σw)² / Σw².
+        figure: figure of merit of the expected yields.
+    """
+
+    signal: Array
+    background: Array
+    effective: Array
+    figure: Array
+
+
+def count(flows: Sequence[CutFlow], sample: EventSample | None, fom: str) -> Counted:
+    """Count hard cuts on a sample; all NaN where there is none, or where a class has no positive sum of weights."""
+    nothing = np.full(len(flows), np.nan)
+    if sample is None:
+        return Counted(nothing, nothing, nothing, nothing)
+    signal = sample.label == 1
+    sums = np.zeros((len(flows), 4))
+    for i, flow in enumerate(flows):
+        kept = flow.mask(sample.columns, len(sample))
+        s, b = sample.expected[kept & signal], sample.expected[kept & ~signal]
+        sums[i] = s.sum(), b.sum(), (b**2).sum(), 0.0
+        sums[i, 3] = sums[i, 1] ** 2 / sums[i, 2] if sums[i, 2] > 0 else 0.0
+    totals = [float(sample.expected[mask].sum()) for mask in (signal, ~signal)]
+    if min(totals) <= 0:
+        return Counted(nothing, nothing, sums[:, 3], nothing)
+    yields = Yields(sums[:, 0], sums[:, 1], sums[:, 2], *totals)
+    return Counted(sums[:, 0] / totals[0], sums[:, 1] / totals[1], sums[:, 3], figure_of_merit(fom, yields))
+
+
+def recommend(judged: Counted, fom: str) -> tuple[int, str | None]:
+    """Choose the working point with the best figure of merit.
+
+    With few background events left a figure of merit that divides by them is a lottery, so only working points with at
+    least ten effective events take part, unless the figure is additive.
+
+    Args:
+        judged: the consensus at each working point, on validation.
+        fom: a key of `FIGURES_OF_MERIT`.
+
+    Returns:
+        Its position, and what a user should know of the choice.
+    """
+    figure = np.where(np.isfinite(judged.figure), judged.figure, -np.inf)
+    enough = judged.effective >= MIN_EFFECTIVE_EVENTS if fom not in ADDITIVE else np.full(len(figure), True)
+    if (enough & (figure > -np.inf)).any():
+        return int(np.argmax(np.where(enough, figure, -np.inf))), None
+    if (figure > -np.inf).any():
+        note = f"every working point keeps fewer than {MIN_EFFECTIVE_EVENTS:g} effective background events to choose by"
+        return int(np.argmax(figure)), f"recommended working point: {note}"
+    return len(figure) // 2, "recommended working point: no figure of merit is defined, so it is the middle one"
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """The flows of a run, and what they keep.
+
+    Attributes:
+        flows: for each working point its replicas, then their consensus.
+        table: columns of `working_points.parquet`.
+        recommended: the working point with the best figure of merit; None if there is one only.
+        warnings: what a user should know, a sentence each.
+    """
+
+    flows: tuple[CutFlow, ...]
+    table: dict[str, Any]
+    recommended: str | None
+    warnings: tuple[str, ...]
+
+
+def combined(
+    finisher: Finisher, finished: Sequence[Finished], sample: EventSample, context: TrainingContext, fom: str
+) -> Combined:
+    """Combine replicas at each working point, count everything, and recommend one.
+
+    Args:
+        finisher: of the run.
+        finished: one for each replica.
+        sample: the training split.
+        context: with replicas and validation split.
+        fom: figure of merit, a key of `FIGURES_OF_MERIT`.
+    """
+    agreed = tuple(_agreed(finisher, [one.flows[t] for one in finished], sample) for t in range(len(finished[0].flows)))
+    judged = count(agreed, context.validation or sample, fom)
+    recommended, warnings = None, _concerns(agreed, sample)
+    if len(agreed) > 1:
+        best, note = recommend(judged, fom)
+        recommended = agreed[best].working_point
+        warnings += [note] if note else []
+        if context.validation is None:
+            warnings.append("there is no validation split: the recommended working point was chosen on train")
+    parts = [
+        _rows(replica, one.flows, one, sample, context, fom)
+        for replica, one in zip(context.replicas, finished, strict=True)
+    ]
+    parts.append(_rows(CONSENSUS_REPLICA, agreed, None, sample, context, fom))
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    columns["recommended"] = columns["working_point"] == recommended
+    flows = [flow for t, last in enumerate(agreed) for flow in (*(one.flows[t] for one in finished), last)]
+    return Combined(tuple(with_n_minus_1(flow, sample) for flow in flows), columns, recommended, tuple(warnings))
+
+
+def _agreed(finisher: Finisher, flows: Sequence[CutFlow], sample: EventSample) -> CutFlow:
+    """Return what replicas agree on, moved to the target where they are finished exactly and differ."""
+    agreed = consensus(flows).rounded(sample.dtypes)
+    return agreed if len(flows) == 1 else finisher.moved_to_target(agreed)
+
+
+def _rows(
+    replica: int,
+    flows: tuple[CutFlow, ...],
+    finished: Finished | None,
+    sample: EventSample,
+    context: TrainingContext,
+    fom: str,
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of one replica, or of the consensus, which has no gradient of its own."""
+    train, validation = count(flows, sample, fom), count(flows, context.validation, fom)
+    unknown = np.full(len(flows), np.nan)
+    learned = Counted(unknown, unknown, unknown, unknown) if finished is None else count(finished.learned, sample, fom)
+    moved = unknown if finished is None or finished.moved is None else count(finished.moved, sample, fom).background
+    free = unknown if finished is None or finished.free is None else count(finished.free, sample, fom).background
+    return {
+        "replica": np.full(len(flows), replica, dtype=np.int32),
+        "working_point": np.array([flow.working_point for flow in flows]),
+        "target": np.array([np.nan if flow.target is None else flow.target for flow in flows]),
+        "signal_efficiency": train.signal,
+        "background_efficiency": train.background,
+        "validation_signal_efficiency": validation.signal,
+        "validation_background_efficiency": validation.background,
+        "validation_effective_background": validation.effective,
+        "figure_of_merit": validation.figure,
+        "gradient_signal_efficiency": learned.signal,
+        "gradient_background_efficiency": learned.background,
+        "moved_background_efficiency": moved,
+        "free_background_efficiency": free,
+        "price": train.background - free,
+        "roughness": np.full(len(flows), np.nan if finished is None else finished.roughness),
+        "free_roughness": np.full(len(flows), np.nan if finished is None else finished.free_roughness),
+    }
+
+
+def _concerns(agreed: Sequence[CutFlow], sample: EventSample) -> list[str]:
+    """Say in words what a user should look at before trusting the scan."""
+    kept = [flow.mask(sample.columns, len(sample)) & (sample.label == 1) for flow in agreed]
+    empty = [flow.working_point for flow, mask in zip(agreed, kept, strict=True) if not mask.any()]
+    unsure = [
+        f"{step.cut.observable} at {flow.working_point}"
+        for flow in agreed
+        for step in flow.steps
+        if step.agreement is not None and step.agreement < 0.6
+    ]
+    concerns = []
+    if empty:
+        concerns.append(f"no signal event of the training split is kept at {', '.join(empty)}: the learning collapsed")
+    if unsure:
+        few = ", ".join(unsure[:3]) + (f" and {len(unsure) - 3} more" if len(unsure) > 3 else "")
+        concerns.append(f"fewer than 60% of the replicas agree whether to cut on {few}")
+    return concerns
