@@ -1,0 +1,1 @@
+"""Boosted decision trees: a score to measure cuts against."""
