@@ -61,8 +61,8 @@ class Selections:
         return next(feature for feature in self.features if feature.name == name)
 
     def unit(self, name: str) -> str:
-        """Return a feature's unit with a space before it, or nothing."""
-        unit = self.feature(name).unit
+        """Return a feature's unit with a space before it, or nothing, as for a score."""
+        unit = next((feature.unit for feature in self.features if feature.name == name), None)
         return f" {unit}" if unit else ""
 
 

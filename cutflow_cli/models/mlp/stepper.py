@@ -8,40 +8,40 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
+from torch.nn.functional import pad
 
 from cutflow_cli.engine.checkpoint import Arrays
 from cutflow_cli.engine.early_stopping import EarlyStopping
-from cutflow_cli.engine.network import Networks
+from cutflow_cli.engine.network import LANES, Networks
 from cutflow_cli.engine.optimisers import Adam, Optimiser, Rmsprop, Sgd
 from cutflow_cli.engine.randomness import Stream, epoch_order, generator
 from cutflow_cli.models.mlp.prepare import Prepared
 from cutflow_cli.models.mlp.settings import MlpSettings
 
 _OPTIMISERS = {"adam": Adam, "rmsprop": Rmsprop, "sgd": Sgd}
-#: Numbers that one layer may hold in a step; larger batches are summed over in blocks.
-_STEP_BLOCK = 8_000_000
 
 
 class Events:
-    """One split on the device, for all replicas.
+    """One split on the device, for all replicas, and after it `LANES` events of weight zero to fill up steps with.
 
     Args:
         data: events and weights.
         networks: which scale the features.
 
     Attributes:
-        inputs: scaled features, shape (events, features).
-        label: 1 signal, 0 background, shape (events,).
-        weight: training weights, shape (1, events).
+        inputs: scaled features, shape (events + LANES, features).
+        label: 1 signal, 0 background, shape (events + LANES,).
+        weight: training weights, shape (1, events + LANES).
     """
 
     def __init__(self, data: Prepared, networks: Networks) -> None:
-        self.inputs = networks.inputs(data.sample.x)
-        self.label = torch.as_tensor(data.sample.label).to(self.inputs)
-        self.weight = torch.as_tensor(data.weight[None]).to(self.inputs)
+        self._events = len(data.weight)
+        self.inputs = pad(networks.inputs(data.sample.x), (0, 0, 0, LANES))
+        self.label = pad(torch.as_tensor(data.sample.label), (0, LANES)).to(self.inputs)
+        self.weight = pad(torch.as_tensor(data.weight[None]), (0, LANES)).to(self.inputs)
 
     def __len__(self) -> int:
-        return len(self.label)
+        return self._events
 
     def loss(
         self, networks: Networks, start: int, stop: int, weight: torch.Tensor, order: torch.Tensor | None = None
@@ -50,15 +50,17 @@ class Events:
 
         Args:
             networks: to be judged.
-            start: position of the first event.
+            start: position of the first event, in steps of `LANES` without an order.
             stop: position after the last.
-            weight: of the events, shape (1 or replicas, events).
+            weight: as `weight` above, for all replicas or each.
             order: the order in which each replica sees them, shape (replicas, events); None for their own.
         """
+        missing = (start - stop) % LANES
         if order is None:
-            inputs, label, weight = self.inputs[start:stop], self.label[start:stop], weight[:, start:stop]
+            rows = slice(start, stop + missing)
+            inputs, label, weight = self.inputs[rows], self.label[rows], weight[:, rows]
         else:
-            index = order[:, start:stop].long()
+            index = pad(order[:, start:stop].long(), (0, missing), value=self._events)
             inputs, label = self.inputs[index], self.label[index]
             weight = weight[0, index] if len(weight) == 1 else weight.gather(1, index)
         logits = networks.logits(inputs)
@@ -95,11 +97,10 @@ class MlpStepper:
         self._train, self._validation, self._weight = train, validation, train.weight
         if settings.bootstrap:
             counts = [generator(seed, replica, Stream.BOOTSTRAP).poisson(1.0, len(train)) for replica in replicas]
-            self._weight = train.weight * torch.as_tensor(np.stack(counts)).to(train.weight)
+            self._weight = train.weight * pad(torch.as_tensor(np.stack(counts)), (0, LANES)).to(train.weight)
         self._optimiser: Optimiser = _OPTIMISERS[settings.optimiser](networks.values, settings.learning_rate)
         self._stopping = EarlyStopping(networks.values, patience) if patience else None
-        widest = max(outputs for _, outputs in networks.architecture.layers)
-        self._block = max(1, _STEP_BLOCK // (len(networks) * widest))
+        self._block = networks.block
 
     @property
     def finished(self) -> bool:
