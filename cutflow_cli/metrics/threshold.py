@@ -19,7 +19,8 @@ class Threshold:
         value: the threshold, a float32 number.
         figure: the figure of merit there.
         events: effective number of background events kept.
-        note: what to know of it; None where there is nothing.
+        note: what to know of it, where all of them lack something and it keeps every event with a score; None
+            otherwise.
     """
 
     value: float
@@ -43,7 +44,7 @@ def best_threshold(
     it on other events.
 
     Args:
-        score: higher is more like signal, shape (events,); a NaN is never kept.
+        score: higher is more like signal, shape (events,); NaN and −∞ are never kept.
         label: 1 signal, 0 background.
         expected: expected events that each stands for.
         fom: a key of `FIGURES_OF_MERIT`.
@@ -51,9 +52,11 @@ def best_threshold(
             additive, which do not profit from small numbers.
         background_uncertainty: of `asimov`, as a fraction of B.
     """
-    known = np.flatnonzero(~np.isnan(score))
-    order = known[np.argsort(-score[known].astype(np.float32), kind="stable")]
-    values = score[order].astype(np.float32)
+    with np.errstate(over="ignore"):
+        narrow = score.astype(np.float32)
+    known = np.flatnonzero(narrow > -np.inf)
+    order = known[np.argsort(-narrow[known], kind="stable")]
+    values = narrow[order]
     signal = np.where(label[order] == 1, expected[order], 0.0)
     background = np.where(label[order] == 0, expected[order], 0.0)
     last = np.append(values[1:] != values[:-1], True) if len(values) else np.zeros(0, dtype=np.bool_)
@@ -62,8 +65,8 @@ def best_threshold(
         return Threshold(np.inf, -np.inf, 0.0, "no event has a score")
     totals = (float(expected[label == value].sum()) for value in (1, 0))
     figure = figure_of_merit(fom, Yields(S, B, B2, *totals), background_uncertainty)
-    n_eff = np.divide(B**2, B2, out=np.zeros_like(B), where=B2 > 0)
-    n_signal = np.divide(S**2, S2, out=np.zeros_like(S), where=S2 > 0)
+    n_eff = _effective_events(B, B2)
+    n_signal = _effective_events(S, S2)
     note = None
     if fom not in ADDITIVE:
         enough = (n_eff >= min_effective_events) & (n_signal >= min_effective_events)
@@ -72,9 +75,18 @@ def best_threshold(
         else:
             note = f"no threshold keeps {min_effective_events:g} effective events of each class"
             figure = np.where(np.arange(len(figure)) == len(figure) - 1, figure, -np.inf)
-    best = int(np.argmax(figure)) if np.isfinite(figure).any() else len(figure) - 1
+    if np.isfinite(figure).any():
+        best = int(np.argmax(figure))
+    else:
+        best = len(figure) - 1
+        note = note or "it is undefined for every threshold"
     edges = values[last]
     return Threshold(_between(edges, best), float(figure[best]), float(n_eff[best]), note)
+
+
+def _effective_events(total: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (Σw)²/Σw²; none where negative weights outweigh the positive ones, which no yield can."""
+    return np.divide(total**2, squares, out=np.zeros_like(total), where=(squares > 0) & (total > 0))
 
 
 def _between(edges: NDArray[np.float32], kept: int) -> float:
