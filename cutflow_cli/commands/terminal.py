@@ -51,12 +51,13 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, s
     from rich.table import Table
 
     stream = sys.stderr if stderr else sys.stdout
-    drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, name in enumerate(header):
         drawn.add_column(name, justify="left" if position == 0 else "right", no_wrap=True)
     for row in rows:
         drawn.add_row(*row)
     console = Console(file=stream, width=_NO_LIMIT, highlight=False, markup=False)
+    console.print(title, style="italic")  # on its own: as the table's it would be folded to the width of the table
     console.print(drawn)  # as wide as its cells: a narrow terminal wraps lines, but no digit is lost
 
 

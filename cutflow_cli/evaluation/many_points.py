@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from cutflow_cli.evaluation.hypotheses import SIGMA_MIN, CutDistance, HypothesisSummary
-from cutflow_cli.evaluation.numbers import compact
+from cutflow_cli.evaluation.numbers import compact, effective
 from cutflow_cli.evaluation.printed import NOTHING, Notes, PrintedTable, short_point
 from cutflow_cli.evaluation.report import Report
 from cutflow_cli.evaluation.rows import MetricRow
@@ -125,13 +125,12 @@ def _hypothesis_table(
     held_out = report.held_out[name]
     shown = []
     for mass in masses:
-        n_eff = cells[quoted, mass, "background_n_eff"].value
         shown.append(
             (
                 f"{mass:g}" + (" h" if mass in held_out else ""),
                 _number(cells[quoted, mass, "signal_efficiency"], notes),
                 _number(cells[quoted, mass, "background_yield"], notes),
-                NOTHING if n_eff is None else f"{n_eff:.1f}" if n_eff < 100 else f"{n_eff:.0f}",
+                effective(cells[quoted, mass, "background_n_eff"].value),
                 *(_number(cells.get((point, mass, SIGMA_MIN)), notes, spread=True) for point in points),
             )
         )

@@ -62,6 +62,18 @@ def compact(value: float, error: float | None) -> str:
     return f"({text})e{exponent}" if exponent else text
 
 
+def plain(value: float) -> str:
+    """Print a number without an error: about three digits, whole from 100 on."""
+    if not 0.1 <= abs(value) < _TOO_LARGE:
+        return f"{value:.3g}"
+    return f"{value:.{max(2 - math.floor(math.log10(abs(value))), 0) if abs(value) >= 1 else 3}f}"
+
+
+def effective(events: float | None) -> str:
+    """Print an effective number of events; a dash for none."""
+    return "–" if events is None else f"{events:.{1 if events < 100 else 0}f}"
+
+
 def rounded(value: float, error: float) -> str:
     """Print a value rounded to the last printed digit of an error."""
     if error == 0:

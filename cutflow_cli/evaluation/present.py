@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from cutflow_cli.evaluation.comparison import TITLES, TOLERANCE, label
 from cutflow_cli.evaluation.many_points import hypothesis_tables, scan_tables
-from cutflow_cli.evaluation.numbers import rounded, short_cut, with_errors
-from cutflow_cli.evaluation.printed import NOTHING, WIDTH, Notes, PrintedTable
+from cutflow_cli.evaluation.numbers import compact, effective, rounded, short_cut, with_errors
+from cutflow_cli.evaluation.printed import NOTHING, WIDTH, Notes, PrintedTable, short_point
 from cutflow_cli.evaluation.report import Report
 from cutflow_cli.evaluation.rows import CutFlowRow, MetricRow
 from cutflow_cli.evaluation.side_by_side import side_by_side_tables
@@ -98,8 +98,9 @@ def metric_tables(report: Report) -> Iterator[PrintedTable]:
     for row in report.headline:
         if (row.run, row.working_point, row.hypothesis) in detailed:
             cells.setdefault(label(row.run, row.working_point, row.hypothesis), {})[row.metric] = row
+    curves = {str(run["name"]) for run in report.manifest.runs if run["curve"] in ("score", "working points")}
     for row in report.consensus:
-        if row.working_point is None and row.metric in CURVE_METRICS:
+        if row.working_point is None and row.metric in CURVE_METRICS and row.run in curves:
             cells.setdefault(_column_of(report, row.run), {})[row.metric] = row
     unsteady = {  # undefined for some replicas, hence without a spread
         (row.run, row.working_point, row.hypothesis, row.metric): row.reason
@@ -178,6 +179,8 @@ def _metric_cell(row: MetricRow, unsteady: str | None, notes: Notes) -> str:
     mark = notes.mark(row.reason or unsteady)
     if row.value is None:
         return f"undefined{mark}"
+    if row.metric == "background_n_eff":
+        return effective(row.value) + mark
     return with_errors(row.value, row.stat_error, row.replica_spread, exact=row.metric in _COUNTS) + mark
 
 
@@ -221,7 +224,7 @@ def _process_titles(report: Report) -> dict[str, str]:
 
 def _cut_flow_cells(row: CutFlowRow, title: str) -> tuple[str, ...]:
     expected = NOTHING if row.yield_ is None else with_errors(row.yield_, row.yield_error)
-    n_eff = NOTHING if row.n_eff is None else f"{row.n_eff:.{1 if row.n_eff < 100 else 0}f}"
+    n_eff = effective(row.n_eff)
     if not row.position:
         return title, str(row.n_raw), n_eff, expected, "", ""
     step, cumulative = (
@@ -244,18 +247,22 @@ def comparison_tables(report: Report) -> Iterator[PrintedTable]:
     if "train" not in splits:
         return
     detailed = _detailed(report)
+    curves = {str(run["name"]) for run in report.manifest.runs if run["curve"] in ("score", "working points")}
+    order = [str(run["name"]) for run in report.manifest.runs]
     rows = []
-    for one in comparisons:
+    for one in sorted(comparisons, key=lambda one: order.index(one.run)):
+        if one.working_point is None and one.run not in curves:
+            continue  # the area under the broken line of a selection says no more than its efficiencies
         if one.working_point is not None and (one.run, one.working_point, one.hypothesis) not in detailed:
             continue
         numbers = [one.by_split.get(split) for split in splits]
         shown = [
-            NOTHING if number is None or number.value is None else with_errors(number.value, number.error)
+            NOTHING if number is None or number.value is None else compact(number.value, number.error)
             for number in numbers
         ]
         pull = NOTHING if one.pull is None else f"{one.pull:+.1f}"
         verdict = "differs" if one.differs else ""
-        name = label(one.run, one.working_point, one.hypothesis)
+        name = short_point(label(one.run, one.working_point, one.hypothesis))
         rows.append((f"{name}  {TITLES[one.metric]}", *shown, pull, verdict))
     yield PrintedTable(
         f"Consensus on train against {quoted}; beyond {TOLERANCE:g} standard deviations it differs",

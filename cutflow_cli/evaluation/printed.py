@@ -8,7 +8,7 @@ from dataclasses import dataclass
 NOTHING = "–"
 #: Width that tables keep to where they can.
 WIDTH = 120
-#: How working points of scans begin, and what tables say instead.
+#: How working points of scans are called, and what crowded tables say instead.
 _SHORTER = (("signal_efficiency=", "ε_s="), ("background_efficiency=", "ε_b="))
 
 
@@ -49,12 +49,11 @@ class Notes:
         return tuple(f"[{number}] {text}" for text, number in self._numbers.items())
 
 
-def short_point(working_point: str) -> str:
-    """Abbreviate the name of a working point."""
+def short_point(text: str) -> str:
+    """Abbreviate the name of a working point, wherever it stands."""
     for long, short in _SHORTER:
-        if working_point.startswith(long):
-            return short + working_point.removeprefix(long)
-    return working_point
+        text = text.replace(long, short)
+    return text
 
 
 def listed(names: Iterable[str]) -> str:

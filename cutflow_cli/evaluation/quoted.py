@@ -57,7 +57,7 @@ def punzi_lookup(run: Run, events: Normalised, luminosity: float | None) -> Punz
     known = luminosity if found is None else float(found)
 
     def inputs(hypothesis: float | None) -> PunziInputs:
-        if known is None:
+        if known is None and "sigma_min_unit" not in settings:
             return UNKNOWN
         if hypothesis is None and len(events.tally.hypotheses) > 1:
             return PunziInputs(undefined="the signal has several mass points: a cross section is that of one")
@@ -65,9 +65,10 @@ def punzi_lookup(run: Run, events: Normalised, luminosity: float | None) -> Punz
         if generated is not None:
             share: float | None = _signal_events(events, hypothesis) / generated
         else:
-            share = _share_by_cross_section(events, known)
+            share = None if known is None else _share_by_cross_section(events, known)
         return PunziInputs(
             luminosity=known,
+            unit_luminosity=known is None,
             acceptance=share,
             a=float(settings.get("a", SIGNIFICANCE)),
             b=float(settings.get("b", POWER)),
@@ -78,9 +79,9 @@ def punzi_lookup(run: Run, events: Normalised, luminosity: float | None) -> Punz
 
 
 def _number_for(setting: Any, hypothesis: float | None) -> float | None:  # noqa: ANN401  (whatever run.json holds)
-    """Read a setting that is one number, or one for each mass point."""
+    """Read a setting that is one number, or one for each mass point, by its name in `run.json`."""
     if isinstance(setting, Mapping):
-        setting = next((value for mass, value in setting.items() if hypothesis == float(mass)), None)
+        setting = setting.get("signal" if hypothesis is None else f"{hypothesis:.15g}")
     return float(setting) if isinstance(setting, int | float) and setting > 0 else None
 
 

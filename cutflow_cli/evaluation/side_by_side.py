@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cutflow_cli.evaluation.curve_tables import AT_SELECTION
-from cutflow_cli.evaluation.numbers import compact
+from cutflow_cli.evaluation.numbers import compact, plain
 from cutflow_cli.evaluation.printed import NOTHING, Notes, PrintedTable, listed, short_point
 from cutflow_cli.evaluation.report import Report
 from cutflow_cli.evaluation.rows import MetricRow
@@ -15,8 +15,8 @@ _SELECTION_COLUMNS = {
     "signal_efficiency": "ε_s",
     "background_efficiency": "ε_b",
     "s_over_sqrt_b": "S/√B",
-    "asimov": "Asimov Z",
-    "accuracy": "accuracy",
+    "asimov": "Asimov\nZ",
+    "accuracy": "ACC",
 }
 _CURVE_COLUMNS = {
     "auc": "AUC",
@@ -85,7 +85,7 @@ def _at(report: Report, run: str, working_point: str, hypotheses: int) -> str:
         return short_point(working_point)
     for row in report.roc:
         if (row.run, row.working_point, row.kind) == (run, working_point, "consensus") and row.threshold is not None:
-            return f"score > {row.threshold:.4g}"
+            return f"score > {row.threshold:.3g}"
     return "its cuts"
 
 
@@ -94,14 +94,16 @@ def _cell(row: MetricRow | None, notes: Notes) -> str:
         return NOTHING
     if row.value is None:
         return NOTHING + notes.mark(row.reason)
-    return compact(row.value, None if row.metric in _WITHOUT_ERROR else row.stat_error)
+    if row.metric in _WITHOUT_ERROR:
+        return f"{row.value:.4f}" if row.metric == "accuracy" else plain(row.value)
+    return compact(row.value, row.stat_error)
 
 
 def _explained(report: Report) -> tuple[str, ...]:
     kinds = {str(run["name"]): run["curve"] for run in report.manifest.runs}
     lines = [
-        "± statistical error; ε_s to accuracy: at the working point of the run; AUC to max: of its whole curve, "
-        "R50 = 1/ε_b at ε_s = 0.5",
+        "± statistical error; ε_s to ACC (raw accuracy): at the working point of the run; AUC to max: of its curve; "
+        "R50: 1/ε_b at ε_s = 0.5",
         "max S/√(S+B): over the points of the curve that keep 10 effective background events, found on these events",
     ]
     scans = [run for run, kind in kinds.items() if kind == "working points"]

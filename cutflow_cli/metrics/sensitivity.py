@@ -10,6 +10,8 @@ from cutflow_cli.metrics.punzi import POWER, SIGNIFICANCE, Form, minimum_signal
 
 #: What to know of σ_min where the number of generated events is not known.
 RELATIVE = "σ_min counts the signal from the events in the file, not from those generated"
+#: What to know of it where the luminosity is not known.
+IN_EVENTS = "the luminosity is not known, so σ_min is in produced signal events rather than in fb"
 #: Relative step of the numerical derivative in B.
 _STEP = 1e-4
 
@@ -24,6 +26,7 @@ class PunziInputs:
         a: significance of the discovery, see `punzi.minimum_signal`.
         b: of its power.
         form: which of the two expressions.
+        unit_luminosity: where the luminosity is not known, give σ_min in produced signal events, and say so.
         undefined: why there is no σ_min; None where there is one.
     """
 
@@ -32,6 +35,7 @@ class PunziInputs:
     a: float = SIGNIFICANCE
     b: float = POWER
     form: Form = "paper"
+    unit_luminosity: bool = False
     undefined: str | None = None
 
 
@@ -50,7 +54,8 @@ def smallest_cross_section(efficiency: Estimate, background: Estimate, inputs: P
         background: B at the luminosity.
         inputs: luminosity, acceptance, a and b.
     """
-    if inputs.undefined is not None or inputs.luminosity is None:
+    luminosity = 1.0 if inputs.unit_luminosity else inputs.luminosity
+    if inputs.undefined is not None or luminosity is None:
         return Estimate.undefined(inputs.undefined or UNKNOWN.undefined or "")
     for part in (efficiency, background):
         if part.value is None or part.error is None:
@@ -65,11 +70,13 @@ def smallest_cross_section(efficiency: Estimate, background: Estimate, inputs: P
     def at(count: float) -> float:
         return float(minimum_signal(count, inputs.a, inputs.b, inputs.form))
 
-    count, scale = background.value, efficiency.value * (inputs.acceptance or 1.0) * inputs.luminosity
+    count, scale = background.value, efficiency.value * (inputs.acceptance or 1.0) * luminosity
     value = at(count) / scale
     slope = (at(count * (1 + _STEP)) - at(count * (1 - _STEP))) / (2 * _STEP * count * scale) if count else 0.0
     error = math.hypot(value * (efficiency.error or 0.0) / efficiency.value, slope * (background.error or 0.0))
-    reason = background.reason
-    if inputs.acceptance is None:
-        reason = RELATIVE if reason is None else f"{RELATIVE}; {reason}"
-    return Estimate(value, error, reason)
+    said = (
+        IN_EVENTS if inputs.unit_luminosity else None,
+        RELATIVE if inputs.acceptance is None else None,
+        background.reason,
+    )
+    return Estimate(value, error, "; ".join(text for text in said if text) or None)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from linear_scorer import LinearScorer
 
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.schema import SPLITS, EventsMetadata, FeatureInfo, ProcessInfo
 from cutflow_cli.events.table import open_events
 from cutflow_cli.events.writer import EventsWriter
-from cutflow_cli.runs import CUTS, RunManifest, write_cut_flows
+from cutflow_cli.models import scores
+from cutflow_cli.models.thresholds import score_flows
+from cutflow_cli.runs import CUTS, RunManifest, write_cut_flows, write_table
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut, consensus
 
@@ -126,3 +130,63 @@ def make_run(tmp_path: Path) -> MakeRun:
 def make_flow() -> Callable[..., CutFlow]:
     """Make a flow: `make_flow(x=0.0, y=0.5, replica=0, hypothesis=None)`."""
     return flow
+
+
+@pytest.fixture
+def make_scan(make_run: MakeRun) -> Callable[..., Path]:
+    """Write a run with a working point for each x boundary, as a scan of signal efficiencies has them."""
+
+    def make(name: str, data: Path, boundaries: Sequence[float] = (1.5, 0.5, -0.5), recommended: int = 1) -> Path:
+        targets = [0.2, 0.5, 0.8]
+        flows = []
+        for target, x in zip(targets, boundaries, strict=True):
+            replicas = [
+                replace(flow(x + shift, 9.0, replica), working_point=f"signal_efficiency={target:g}", target=target)
+                for replica, shift in enumerate((0.0, 0.1))
+            ]
+            flows += [*replicas, consensus(replicas)]
+        directory = make_run(name, data, flows=flows)
+        points = [f"signal_efficiency={target:g}" for target in targets]
+        amend(directory, method="cabin-scan", recommended=points[recommended], settings={"fom": "asimov"})
+        table = {
+            "replica": [0, 0, 0, -1, -1, -1],
+            "working_point": points * 2,
+            "free_background_efficiency": [0.01, 0.05, 0.2, None, None, None],
+            "price": [0.001, 0.002, 0.003, None, None, None],
+            "figure_of_merit": [None, None, None, 1.25, 2.5, 1.75],
+        }
+        write_table(directory / "working_points.parquet", table)
+        return directory
+
+    return make
+
+
+@pytest.fixture
+def make_score_run(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Write a run that scores x − y with noise in the weights, one replica each, and cuts at 0.5 (or as told)."""
+
+    def make(
+        name: str,
+        data: Path,
+        *,
+        replicas: int = 2,
+        flows: Sequence[CutFlow] | None = None,
+        names: Sequence[str] = ("score",),
+        method: str = "mlp",
+        **manifest: Any,
+    ) -> Path:
+        monkeypatch.setitem(scores.SCORING_METHODS, method, "linear_scorer")
+        rng = np.random.default_rng(replicas)
+        weights = {name: np.array([1.0, -1.0]) + 0.1 * rng.normal(size=(replicas, 2)) for name in names}
+        found = score_flows(names[0], [0.5 + 0.02 * r for r in range(replicas)], 0.55, range(replicas))
+        directory = make_run(name, data, flows=found if flows is None else flows)
+        LinearScorer(("x", "y"), weights).save(directory)
+        amend(directory, method=method, scores=tuple(names), replicas=(0, replicas), **manifest)
+        return directory
+
+    return make
+
+
+def amend(directory: Path, **changes: Any) -> None:
+    """Change what a run says of itself."""
+    replace(RunManifest.read(directory), **changes).write(directory)
