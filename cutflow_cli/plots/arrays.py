@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.events.schema import FeatureInfo
-from cutflow_cli.metrics.estimate import Estimate
 from cutflow_cli.plots.binning import Binning
-from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
+from cutflow_cli.selection.cutflow import LearnedCut
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,25 +89,6 @@ class Distributions:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkingPoint:
-    """One selection in the plane of efficiencies.
-
-    Attributes:
-        run: the run's name.
-        flow: the selection.
-        signal: signal efficiency.
-        background: background efficiency.
-        limit: upper limit on the background efficiency at 95 % confidence if no background event is kept.
-    """
-
-    run: str
-    flow: CutFlow
-    signal: Estimate
-    background: Estimate
-    limit: float
-
-
-@dataclass(frozen=True, slots=True)
 class Spread:
     """A number per observable and how it varies over replicas.
 
@@ -142,38 +122,4 @@ class Importances:
     importance: Spread | None
     threshold: float | None
     n_minus_1: Spread | None
-    replicas: int
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """One loss term against epoch, over the replicas.
-
-    Attributes:
-        name: the column of `history.parquet`.
-        epochs: shape (epochs,).
-        median: median over the replicas, shape (epochs,).
-        low: 16 % quantile, shape (epochs,).
-        high: 84 % quantile, shape (epochs,).
-    """
-
-    name: str
-    epochs: NDArray[np.float64]
-    median: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class LossCurves:
-    """The training of one run.
-
-    Attributes:
-        title: the run.
-        bands: the total loss first, then further loss terms.
-        replicas: how many there are.
-    """
-
-    title: str
-    bands: tuple[Band, ...]
     replicas: int

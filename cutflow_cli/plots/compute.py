@@ -3,53 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cutflow_cli.events.schema import Split
 from cutflow_cli.events.table import EventsFile
-from cutflow_cli.plots.arrays import Distributions, Panel, WorkingPoint
+from cutflow_cli.plots.arrays import Distributions, Panel
 from cutflow_cli.plots.learned import feature_of, flow_title, is_sequential, main_flow
-from cutflow_cli.plots.stream import EfficiencyCounter, PanelFiller, Population, choose_all_binnings, fill_all
+from cutflow_cli.plots.sampling import sample_classes, sampled_binning
+from cutflow_cli.plots.scan import Scan, scan_of, scanned_flows
+from cutflow_cli.plots.score_filler import ScoreFiller
+from cutflow_cli.plots.scores import Scores, consensus_columns, scores_of
+from cutflow_cli.plots.stream import Consumer, PanelFiller, Population, fill_all
 from cutflow_cli.runs import Run
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import CutFlow
 
 
-def compute(
-    runs: Sequence[Run], events: EventsFile, split: Split
-) -> tuple[list[Distributions | None], list[WorkingPoint]]:
-    """Compute distributions and working points of all runs.
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What the figures of one run show of the events.
+
+    Attributes:
+        distributions: of the observables that it cuts on; None for a run that cuts on a score.
+        scores: of its score; None for a run without one.
+        scan: its cuts against their targets; None for a run that is no scan.
+    """
+
+    distributions: Distributions | None = None
+    scores: Scores | None = None
+    scan: Scan | None = None
+
+
+def compute(runs: Sequence[Run], events: EventsFile, split: Split) -> tuple[Computed, ...]:
+    """Compute what the figures show of the events.
 
     Args:
         runs: the runs.
         events: the events, with every observable that the runs cut on.
-        split: which events to use.
+        split: which events to use; scores are shown on the training split too.
 
     Returns:
-        For each run its distributions (None for a run without cuts), and the working points of all flows.
+        One for each run.
 
     Raises:
         InputError: if the events lack an observable, or the split holds no events.
     """
-    flows = [(run, main_flow(run)) for run in runs]
-    populations = [[] if flow is None else panel_populations(flow, is_sequential(run)) for run, flow in flows]
-    counters = [(run, flow, EfficiencyCounter(flow)) for run in runs for flow in run.flows]
-    needed = dict.fromkeys(name for run in runs for flow in run.flows for name in flow.observables)
-    if not needed:
-        return [None] * len(runs), []
-    columns = tuple(needed)
-    flat = [population for group in populations for population in group]
-    binnings = choose_all_binnings(events, columns, flat, split)
-    fillers = [PanelFiller(population, binning) for population, binning in zip(flat, binnings, strict=True)]
-    fill_all(events, columns, fillers, [counter for _, _, counter in counters], split)
-    queue = iter(fillers)
-    distributions = [
-        None if flow is None else _distributions(run, flow, [next(queue) for _ in flow.steps]) for run, flow in flows
+    flows = [None if run.manifest.scores else main_flow(run) for run in runs]
+    groups = [
+        [] if flow is None else panel_populations(flow, is_sequential(run))
+        for run, flow in zip(runs, flows, strict=True)
     ]
-    points = []
-    for run, flow, counter in counters:
-        background, signal, limit = counter.result()
-        points.append(WorkingPoint(run.name, flow, signal, background, limit))
-    return distributions, points
+    populations = [population for group in groups for population in group]
+    scanned = [name for run in runs for flow in scanned_flows(run) for name in flow.observables]
+    columns = tuple(dict.fromkeys((*(population.observable for population in populations), *scanned)))
+    samples = sample_classes(events, columns, split) if columns else ()
+    fillers = [PanelFiller(population, sampled_binning(population, samples)) for population in populations]
+    splits = dict.fromkeys((split, "train"))
+    scores: list[dict[str, dict[Split, ScoreFiller]]] = [
+        {name: {part: ScoreFiller(column) for part in splits} for name, column in consensus_columns(run).items()}
+        for run in runs
+    ]
+    consumers: dict[Split, list[Consumer]] = {
+        part: [filled[part] for by_score in scores for filled in by_score.values()] for part in splits
+    }
+    consumers[split] += fillers
+    if any(consumers.values()):
+        derived = [column for run in runs for column in consensus_columns(run).values()]
+        fill_all(events, (*columns, *dict.fromkeys(derived)), consumers)
+    queue = iter(fillers)
+    return tuple(
+        Computed(
+            None if flow is None else _distributions(run, flow, [next(queue) for _ in flow.steps]),
+            scores_of(run, split, filled),
+            scan_of(run, samples),
+        )
+        for run, flow, filled in zip(runs, flows, scores, strict=True)
+    )
 
 
 def panel_populations(flow: CutFlow, sequential: bool) -> list[Population]:

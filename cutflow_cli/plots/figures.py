@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from cutflow_cli.evaluation.curves import RunCurve
+from cutflow_cli.evaluation.inputs import name_runs
 from cutflow_cli.events.schema import Split
 from cutflow_cli.events.table import EventsFile
 from cutflow_cli.runs import Run
+
+if TYPE_CHECKING:
+    from cutflow_cli.plots.backend import Figure
+    from cutflow_cli.plots.compute import Computed
 
 
 def require_plotting() -> None:
@@ -19,44 +27,81 @@ def require_plotting() -> None:
     import cutflow_cli.plots.backend  # noqa: F401
 
 
-def draw_figures(runs: Sequence[Run], events: EventsFile, directory: Path, split: Split = "test") -> tuple[Path, ...]:
+def draw_figures(
+    runs: Sequence[Run],
+    events: EventsFile,
+    directory: Path,
+    split: Split = "test",
+    curves: Sequence[RunCurve] = (),
+) -> tuple[Path, ...]:
     """Draw all figures of an evaluation, PDF and PNG of each.
 
-    For each run with cuts: `<run>-distributions` (raw in a parallel flow, after the earlier cuts in a sequential one,
-    as in figures 6 and 7 of arXiv:2503.22498) and `<run>-importances`; for each run with a history `<run>-loss`; for
-    all runs together `working-points`. The same input gives the same bytes.
+    For all runs together `roc`, with the curves of scores, the working points of scans and single selections. For each
+    run, those of the following that it has something to show in:
+
+    - `<run>-distributions`: the observables that it cuts on (raw in a parallel flow, after the earlier cuts in a
+      sequential one, as in figures 6 and 7 of arXiv:2503.22498), at the quoted working point of a scan;
+    - `<run>-score`: its score for signal and background, train and the quoted split;
+    - `<run>-scan`: its cuts against the target efficiency (figure 7 of arXiv:2502.08615);
+    - `<run>-importances`;
+    - `<run>-loss`: every loss term against epoch (figure 8 of the same).
+
+    The same input gives the same bytes.
 
     Args:
-        runs: the runs, in the order of legends.
-        events: the events, with every observable that the runs cut on.
+        runs: the runs, in the order of legends, with flows that cut on columns of the events.
+        events: the events, with every observable and score that the runs cut on.
         directory: where the files go; made if it is not there.
         split: which events to show.
+        curves: of the runs; without them there is no `roc`.
 
     Returns:
-        The files written, in that order.
+        The files written.
 
     Raises:
         UsageError: if the plotting libraries are not installed or the directory can't be made.
         InputError: if the events lack an observable or the split is empty, or a run is damaged.
     """
-    from cutflow_cli.plots import compute, draw_distributions, draw_summaries, learned, save, style
+    from cutflow_cli.plots import compute, draw_roc, roc, save, style
 
-    stems = save.file_stems(run.name for run in runs)
-    distributions, points = compute.compute(runs, events, split)
+    stems = save.file_stems(["roc", *(run.name for run in runs)])[1:]
+    runs = _at_quoted_points(runs, curves)
+    computed = compute.compute(runs, events, split)
     paths: list[Path] = []
     with style.figure_style():
-        for run, stem, shapes in zip(runs, stems, distributions, strict=True):
-            if shapes is not None:
-                figure = draw_distributions.draw_distributions(shapes)
-                paths += save.save_figure(figure, directory, f"{stem}-distributions")
-            importances = learned.importances(run)
-            if importances is not None:
-                figure = draw_summaries.draw_importances(importances)
-                paths += save.save_figure(figure, directory, f"{stem}-importances")
-            losses = learned.loss_curves(run)
-            if losses is not None:
-                paths += save.save_figure(draw_summaries.draw_losses(losses), directory, f"{stem}-loss")
-        if points:
-            figure = draw_summaries.draw_working_points(points, split)
-            paths += save.save_figure(figure, directory, "working-points")
+        places = roc.run_places(curves, split)
+        if places:
+            paths += save.save_figure(draw_roc.draw_roc(places, split), directory, "roc")
+        for run, stem, found in zip(runs, stems, computed, strict=True):
+            for kind, figure in _figures_of(run, found):
+                paths += save.save_figure(figure, directory, f"{stem}-{kind}")
     return tuple(paths)
+
+
+def _at_quoted_points(runs: Sequence[Run], curves: Sequence[RunCurve]) -> list[Run]:
+    """Let each run recommend the working point that the evaluation quotes it at."""
+    quoted = {curve.run: point.flow.working_point for curve in curves for point in curve.points if point.recommended}
+    return [
+        replace(run, manifest=replace(run.manifest, recommended=quoted.get(name, run.manifest.recommended)))
+        for run, name in zip(runs, name_runs(runs), strict=True)
+    ]
+
+
+def _figures_of(run: Run, computed: Computed) -> Iterator[tuple[str, Figure]]:
+    """Draw the figures of one run, one at a time, each with what its file name ends in."""
+    from cutflow_cli.plots import draw_distributions, draw_importances, draw_losses, draw_scan, draw_scores
+    from cutflow_cli.plots.learned import importances
+    from cutflow_cli.plots.losses import loss_curves
+
+    if computed.distributions is not None:
+        yield "distributions", draw_distributions.draw_distributions(computed.distributions)
+    if computed.scores is not None:
+        yield "score", draw_scores.draw_scores(computed.scores)
+    if computed.scan is not None:
+        yield "scan", draw_scan.draw_scan(computed.scan)
+    bars = importances(run)
+    if bars is not None:
+        yield "importances", draw_importances.draw_importances(bars)
+    losses = loss_curves(run)
+    if losses is not None:
+        yield "loss", draw_losses.draw_losses(losses)

@@ -1,23 +1,22 @@
-"""What a run says of itself: its main flow, importances and losses, as arrays to draw."""
+"""What a run says of itself: its main flow and its importances, as arrays to draw."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
 from cutflow_cli.events.schema import FeatureInfo
-from cutflow_cli.plots.arrays import Band, Importances, LossCurves, Spread
-from cutflow_cli.runs import HISTORY, Run
-from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
+from cutflow_cli.plots.arrays import Importances, Spread
+from cutflow_cli.runs import Run
+from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA, CutFlow, LearnedCut
 
 DEFAULT_WORKING_POINT = "default"
 #: How the name of a method ends whose cuts were each trained on what the earlier ones kept.
 SEQUENTIAL_SUFFIX = "sequential"
-#: More loss terms than this can't be told apart in one figure.
-MAX_LOSS_TERMS = 8
+#: The table of importances of a method that has them apart from its cuts.
+IMPORTANCES = "importances"
 
 
 def is_sequential(run: Run) -> bool:
@@ -28,12 +27,14 @@ def is_sequential(run: Run) -> bool:
 def main_flow(run: Run) -> CutFlow | None:
     """Return the flow that figures of a run show.
 
-    That is the consensus at the default working point, or else the first consensus, or else (a run without one) the
-    first replica; None for a run that gives a score rather than cuts.
+    That is the consensus at the working point that the run recommends, or else at the default one, or else the first
+    consensus, or else (a run without one) a replica by the same rule; None for a run without flows.
     """
+    recommended = run.manifest.recommended
 
-    def rank(flow: CutFlow) -> tuple[bool, bool]:
-        return flow.kind != "consensus", flow.working_point != DEFAULT_WORKING_POINT
+    def rank(flow: CutFlow) -> tuple[bool, bool, bool]:
+        point = flow.working_point
+        return flow.kind != "consensus", point != recommended, point != DEFAULT_WORKING_POINT
 
     return min(run.flows, key=rank, default=None)
 
@@ -68,11 +69,18 @@ def feature_of(run: Run, observable: str) -> FeatureInfo:
 
 
 def importances(run: Run) -> Importances | None:
-    """Collect importances and N−1 losses of a run's main flow; None if it has neither."""
+    """Collect importances and N−1 losses of a run's main flow, or its table of importances; None if it has neither.
+
+    Raises:
+        InputError: if the table is damaged.
+    """
     flow = main_flow(run)
     if flow is None:
         return None
     replicas = replicas_of(run, flow)
+    table = run.table(IMPORTANCES)
+    if table is not None:
+        return _tabled(run, flow, table.to_pylist(), len(replicas))
     learned = _spread(flow, replicas, lambda step: step.importance)
     n_minus_1 = _spread(flow, replicas, lambda step: step.n_minus_1_loss)
     if learned is None and n_minus_1 is None:
@@ -87,6 +95,28 @@ def importances(run: Run) -> Importances | None:
         threshold=share / len(flow.steps) if share > 0 else None,
         n_minus_1=n_minus_1,
         replicas=len(replicas),
+    )
+
+
+def _tabled(run: Run, flow: CutFlow, rows: Sequence[dict[str, Any]], replicas: int) -> Importances:
+    """Make importances of a table with the columns replica (-1 for the consensus), feature and importance."""
+    own = np.full(len(run.features), np.nan)
+    errors = np.full(len(run.features), np.nan)
+    for position, name in enumerate(run.features):
+        values = [row["importance"] for row in rows if row["feature"] == name and row["replica"] != CONSENSUS_REPLICA]
+        agreed = [row["importance"] for row in rows if row["feature"] == name and row["replica"] == CONSENSUS_REPLICA]
+        if agreed or values:
+            own[position] = agreed[0] if agreed else np.mean(values)
+        if len(values) > 1:
+            errors[position] = np.std(values)
+    return Importances(
+        title=flow_title(run, flow),
+        features=run.manifest.features,
+        active=(True,) * len(own),
+        importance=Spread(own, None if np.isnan(errors).all() else errors),
+        threshold=None,
+        n_minus_1=None,
+        replicas=replicas,
     )
 
 
@@ -115,43 +145,3 @@ def _spread(flow: CutFlow, replicas: Sequence[CutFlow], number: Callable[[Learne
     if np.isnan(own).all():
         return None
     return Spread(own, None if np.isnan(errors).all() else errors)
-
-
-def loss_curves(run: Run) -> LossCurves | None:
-    """Collect the loss against epoch of a run; None if it kept no history.
-
-    The column `loss` comes first, then other columns whose name holds `loss`; values that are not finite are left out.
-
-    Raises:
-        InputError: if `history.parquet` is damaged.
-    """
-    if not (run.path / HISTORY).is_file():
-        return None
-    table = run.history()
-    names = [name for name in table.column_names if "loss" in name.lower()]
-    names = sorted(names, key=lambda name: name != "loss")[:MAX_LOSS_TERMS]
-    if not {"replica", "epoch"} <= set(table.column_names) or not table.num_rows:
-        return None
-    bands = tuple(band for name in names if (band := _band(table, name)) is not None)
-    if not bands:
-        return None
-    replicas = len(np.unique(_numbers(table, "replica")))
-    return LossCurves(f"{run.name} ({run.manifest.method})", bands, replicas)
-
-
-def _numbers(table: pa.Table, name: str) -> NDArray[np.float64]:
-    return np.asarray(table.column(name).to_numpy(), dtype=np.float64)
-
-
-def _band(table: pa.Table, name: str) -> Band | None:
-    """Median and 16-84 % interval over the replicas that reached each epoch."""
-    loss, epoch = _numbers(table, name), _numbers(table, "epoch")
-    finite = np.isfinite(loss)
-    if not finite.any():
-        return None
-    loss, epoch = loss[finite], epoch[finite]
-    order = np.argsort(epoch, kind="stable")
-    epochs, starts = np.unique(epoch[order], return_index=True)
-    levels = [np.quantile(part, (0.16, 0.5, 0.84)) for part in np.split(loss[order], starts[1:])]
-    low, median, high = np.array(levels).T
-    return Band(name, epochs, median, low, high)

@@ -1,4 +1,4 @@
-"""Two passes over the events: a sample to choose bins from, then histograms and efficiencies, batch by batch.
+"""Histograms, filled batch by batch in one pass over the events for all figures together.
 
 Memory does not grow with the number of events. Weights are the physical ones, each process scaled from its share in
 the split to the whole sample, so that a split in other proportions shows the same mixture of processes.
@@ -6,9 +6,9 @@ the split to the whole sample, so that a split in other proportions shows the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +17,10 @@ from cutflow_cli.errors import InputError
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.schema import ROLES, SPLITS, Split
 from cutflow_cli.events.table import EventsFile
-from cutflow_cli.metrics.classification import efficiency, none_of
-from cutflow_cli.metrics.estimate import Estimate
-from cutflow_cli.metrics.yields import Sums
 from cutflow_cli.plots.arrays import Shape
 from cutflow_cli.plots.backend import hist
-from cutflow_cli.plots.binning import Binning, choose_binning
+from cutflow_cli.plots.binning import Binning
 from cutflow_cli.selection.cut import Cut
-from cutflow_cli.selection.cutflow import CutFlow
-
-#: Events per class that bins are chosen from: the 0.5 % quantile then rests on 250 of them.
-SAMPLE_EVENTS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +59,44 @@ def split_scales(events: EventsFile, split: Split) -> NDArray[np.float64]:
     return np.array([total / part.sumw if part is not None and part.sumw else 1.0 for total, part in totals])
 
 
-def read_split(events: EventsFile, columns: Sequence[str], split: Split) -> Iterator[EventBatch]:
-    """Read one split batch by batch, weights scaled to the whole sample.
+def read_splits(
+    events: EventsFile, columns: Sequence[str], splits: Sequence[Split]
+) -> Iterator[dict[Split, EventBatch]]:
+    """Read some splits batch by batch, weights scaled from each to the whole sample.
+
+    Args:
+        events: the events.
+        columns: which observables to read.
+        splits: which splits; the first one must hold events.
+
+    Yields:
+        The events of each split in one part of the file; possibly none.
 
     Raises:
-        InputError: if a column is absent, or the split holds no events.
+        InputError: if a column is absent, or the first split holds no events.
     """
-    scales = split_scales(events, split)
+    scales = {split: split_scales(events, split) for split in splits}
     seen = 0
     for batch in events.batches(columns):
-        keep: NDArray[np.bool_] = batch.split == SPLITS.index(split)
-        seen += int(np.count_nonzero(keep))
-        process = batch.process[keep]
-        yield EventBatch(
-            columns={name: values[keep] for name, values in batch.columns.items()},
-            label=batch.label[keep],
-            weight=batch.weight[keep] * scales[process],
-            process=process,
-            split=batch.split[keep],
-            hypothesis=None if batch.hypothesis is None else batch.hypothesis[keep],
-        )
+        parts = {split: _part(batch, split, scales[split]) for split in splits}
+        seen += len(parts[splits[0]])
+        yield parts
     if not seen:
-        msg = f"{events.path}: no events in the split {split!r}, so there is nothing to draw"
+        msg = f"{events.path}: no events in the split {splits[0]!r}, so there is nothing to draw"
         raise InputError(msg)
+
+
+def _part(batch: EventBatch, split: Split, scales: NDArray[np.float64]) -> EventBatch:
+    keep: NDArray[np.bool_] = batch.split == SPLITS.index(split)
+    process = batch.process[keep]
+    return EventBatch(
+        columns={name: values[keep] for name, values in batch.columns.items()},
+        label=batch.label[keep],
+        weight=batch.weight[keep] * scales[process],
+        process=process,
+        split=batch.split[keep],
+        hypothesis=None if batch.hypothesis is None else batch.hypothesis[keep],
+    )
 
 
 def of_hypothesis(batch: EventBatch, hypothesis: float | None) -> NDArray[np.bool_]:
@@ -105,87 +113,6 @@ def passing(cuts: Sequence[Cut], batch: EventBatch, within: NDArray[np.bool_]) -
     for cut in cuts:
         mask &= cut.passes(batch.columns[cut.observable])
     return mask
-
-
-class _Sample:
-    """A uniform random sample of a stream in bounded memory: the events with the smallest random keys."""
-
-    def __init__(self, size: int, seed: int) -> None:
-        self._size = size
-        self._random = np.random.default_rng(seed)
-        self._keys = np.empty(0)
-        self._kept: EventBatch | None = None
-
-    def add(self, batch: EventBatch) -> None:
-        keys = np.concatenate([self._keys, self._random.random(len(batch))])
-        joined = batch if self._kept is None else _joined(self._kept, batch)
-        if len(keys) > self._size:
-            chosen = np.sort(np.argpartition(keys, self._size)[: self._size])
-            keys, joined = keys[chosen], _rows(joined, chosen)
-        self._keys, self._kept = keys, joined
-
-    def events(self) -> EventBatch | None:
-        return self._kept
-
-
-def _rows(batch: EventBatch, chosen: NDArray[Any]) -> EventBatch:
-    return EventBatch(
-        columns={name: values[chosen] for name, values in batch.columns.items()},
-        label=batch.label[chosen],
-        weight=batch.weight[chosen],
-        process=batch.process[chosen],
-        split=batch.split[chosen],
-        hypothesis=None if batch.hypothesis is None else batch.hypothesis[chosen],
-    )
-
-
-def _joined(first: EventBatch, second: EventBatch) -> EventBatch:
-    hypothesis = None
-    if first.hypothesis is not None and second.hypothesis is not None:
-        hypothesis = np.concatenate([first.hypothesis, second.hypothesis])
-    return EventBatch(
-        columns={name: np.concatenate([values, second.columns[name]]) for name, values in first.columns.items()},
-        label=np.concatenate([first.label, second.label]),
-        weight=np.concatenate([first.weight, second.weight]),
-        process=np.concatenate([first.process, second.process]),
-        split=np.concatenate([first.split, second.split]),
-        hypothesis=hypothesis,
-    )
-
-
-def choose_all_binnings(
-    events: EventsFile, columns: Sequence[str], populations: Sequence[Population], split: Split
-) -> list[Binning]:
-    """First pass: choose the bins of every panel from a sample of each class.
-
-    Args:
-        events: the events.
-        columns: every observable that a population needs.
-        populations: one per panel.
-        split: which events to use.
-
-    Raises:
-        InputError: if a column is absent, or the split holds no events.
-    """
-    samples = [_Sample(SAMPLE_EVENTS, seed) for seed in range(len(ROLES))]
-    for batch in read_split(events, columns, split):
-        for label, sample in enumerate(samples):
-            sample.add(_rows(batch, np.flatnonzero(batch.label == label)))
-    drawn = [kept for sample in samples if (kept := sample.events()) is not None]
-    return [_binning(population, drawn) for population in populations]
-
-
-def _binning(population: Population, samples: Sequence[EventBatch]) -> Binning:
-    masks = [passing(population.earlier, batch, of_hypothesis(batch, population.hypothesis)) for batch in samples]
-    if not any(mask.any() for mask in masks):  # nothing is left after the earlier cuts: show where they came from
-        masks = [of_hypothesis(batch, population.hypothesis) for batch in samples]
-    classes = [
-        (batch.columns[population.observable][mask].astype(np.float64), batch.weight[mask])
-        for batch, mask in zip(samples, masks, strict=True)
-    ]
-    cut = population.cut
-    boundaries = [value for value in (cut.lower, cut.upper) if value is not None] if population.applied else []
-    return choose_binning(classes, boundaries)
 
 
 class PanelFiller:
@@ -236,51 +163,25 @@ class PanelFiller:
         return Filled(self.binning, tuple(shapes))
 
 
-class EfficiencyCounter:
-    """Counts which share of each class's weight a flow keeps.
+class Consumer(Protocol):
+    """What takes the events of a split batch by batch."""
+
+    def fill(self, batch: EventBatch) -> None:
+        """Add events."""
+
+
+def fill_all(events: EventsFile, columns: Sequence[str], consumers: Mapping[Split, Sequence[Consumer]]) -> None:
+    """Fill every histogram, batch by batch.
 
     Args:
-        flow: the selection.
-    """
-
-    def __init__(self, flow: CutFlow) -> None:
-        self._flow = flow
-        self._kept = [Sums() for _ in ROLES]
-        self._all = [Sums() for _ in ROLES]
-
-    def count(self, batch: EventBatch) -> None:
-        """Add events."""
-        within = of_hypothesis(batch, self._flow.hypothesis)
-        kept = passing(self._flow.cuts, batch, within)
-        for label in range(len(ROLES)):
-            mine: NDArray[np.bool_] = batch.label == label
-            self._kept[label] += _sums(batch.weight[mine & kept])
-            self._all[label] += _sums(batch.weight[mine & within])
-
-    def result(self) -> tuple[Estimate, Estimate, float]:
-        """Return background efficiency, signal efficiency, and the 95 % upper limit if no background were kept."""
-        background, signal = (efficiency(kept, total) for kept, total in zip(self._kept, self._all, strict=True))
-        return background, signal, none_of(self._all[0].n_eff)
-
-
-def _sums(weights: NDArray[np.float64]) -> Sums:
-    return Sums(len(weights), float(weights.sum()), float((weights**2).sum()))
-
-
-def fill_all(
-    events: EventsFile,
-    columns: Sequence[str],
-    fillers: Sequence[PanelFiller],
-    counters: Sequence[EfficiencyCounter],
-    split: Split,
-) -> None:
-    """Second pass: fill every histogram and count every efficiency, batch by batch.
+        events: the events.
+        columns: every observable that a consumer needs.
+        consumers: what takes the events of each split; the first split must hold events.
 
     Raises:
-        InputError: if a column is absent, or the split holds no events.
+        InputError: if a column is absent, or the first split holds no events.
     """
-    for batch in read_split(events, columns, split):
-        for filler in fillers:
-            filler.fill(batch)
-        for counter in counters:
-            counter.count(batch)
+    for parts in read_splits(events, columns, tuple(consumers)):
+        for split, batch in parts.items():
+            for consumer in consumers[split]:
+                consumer.fill(batch)

@@ -139,7 +139,7 @@ def fit(figure: Figure, text: Text, width: float, smallest: float = 7.0) -> bool
     Args:
         figure: the figure that it is in.
         text: the text.
-        width: in inches.
+        width: in inches, along the text.
         smallest: font size at which to stop.
 
     Returns:
@@ -147,7 +147,8 @@ def fit(figure: Figure, text: Text, width: float, smallest: float = 7.0) -> bool
     """
     size = float(text.get_fontsize())
     while True:
-        extent = text.get_window_extent(renderer=figure.canvas.get_renderer()).width / figure.dpi  # type: ignore[attr-defined]
+        box = text.get_window_extent(renderer=figure.canvas.get_renderer())  # type: ignore[attr-defined]
+        extent = max(box.width, box.height) / figure.dpi  # its length, also where it is turned
         if extent <= 0.98 * width:  # hinting differs a little with the resolution
             return True
         if size <= smallest:

@@ -1,20 +1,25 @@
 """The files of an evaluation's figures, and that everything on them can be read."""
 
-import itertools
 import os
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from plot_samples import make_run, write_events
+from plot_samples import curves_of, make_run, make_scan, make_score_run, overlapping, write_events
 
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.plots import figures
 from cutflow_cli.plots.compute import compute
 from cutflow_cli.plots.draw_distributions import draw_distributions, kept_intervals, panel_notes
-from cutflow_cli.plots.draw_summaries import draw_importances, draw_losses, draw_working_points
-from cutflow_cli.plots.learned import importances, loss_curves, main_flow
+from cutflow_cli.plots.draw_importances import draw_importances
+from cutflow_cli.plots.draw_losses import draw_losses
+from cutflow_cli.plots.draw_roc import draw_roc
+from cutflow_cli.plots.learned import importances, main_flow
+from cutflow_cli.plots.losses import loss_curves
+from cutflow_cli.plots.roc import run_places
 from cutflow_cli.plots.style import figure_style
-from cutflow_cli.runs import open_run, write_cut_flows
+from cutflow_cli.runs import open_run, write_cut_flows, write_table
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut, consensus
 
@@ -75,11 +80,13 @@ def run(events, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def drawn(run, events, tmp_path_factory):
-    return figures.draw_figures([run], events, tmp_path_factory.mktemp("first") / "figures")
+    return figures.draw_figures(
+        [run], events, tmp_path_factory.mktemp("first") / "figures", curves=curves_of([run], events)
+    )
 
 
 def test_each_figure_is_a_pdf_and_a_png(drawn):
-    kinds = ("lcf_run-distributions", "lcf_run-importances", "lcf_run-loss", "working-points")
+    kinds = ("roc", "lcf_run-distributions", "lcf_run-importances", "lcf_run-loss")
     assert [path.name for path in drawn] == [f"{kind}.{suffix}" for kind in kinds for suffix in ("pdf", "png")]
     for path in drawn:
         assert path.read_bytes().startswith(b"%PDF-" if path.suffix == ".pdf" else b"\x89PNG")
@@ -88,11 +95,15 @@ def test_each_figure_is_a_pdf_and_a_png(drawn):
 
 def test_the_same_input_gives_the_same_bytes(drawn, run, events, tmp_path, run_python):
     code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from cutflow_cli.events.table import open_events
 from cutflow_cli.plots.figures import draw_figures
 from cutflow_cli.runs import open_run
-draw_figures([open_run({str(run.path)!r})], open_events({str(events.path)!r}), Path({str(tmp_path)!r}))
+from plot_samples import curves_of
+run, events = open_run({str(run.path)!r}), open_events({str(events.path)!r})
+draw_figures([run], events, Path({str(tmp_path)!r}), curves=curves_of([run], events))
 """
     result = run_python(code, PYTHONHASHSEED="123", SOURCE_DATE_EPOCH="", TZ="Asia/Tokyo", MPLBACKEND="svg")
     assert result.returncode == 0, result.stderr
@@ -108,35 +119,14 @@ def test_no_state_of_matplotlib_is_left_changed(drawn):
     assert matplotlib.rcParams["xtick.direction"] == "out", "our style should end with our figures"
 
 
-def overlapping(figure):
-    """Pairs of texts that lie on one another, and texts that leave the figure; tick labels are matplotlib's."""
-    figure.canvas.draw()
-    texts = [*figure.texts]
-    for axes in figure.axes:
-        texts += [*axes.texts, axes.xaxis.label, axes.yaxis.label, axes.title, axes.xaxis.get_offset_text()]
-    for legend in figure.legends:
-        texts += legend.get_texts()
-    boxes = [(text.get_text(), text.get_window_extent()) for text in texts if text.get_text() and text.get_visible()]
-    page = figure.bbox
-    outside = [
-        name for name, box in boxes if box.x0 < -1 or box.y0 < -1 or box.x1 > page.x1 + 1 or box.y1 > page.y1 + 1
-    ]
-    on_top = [
-        (one, other)
-        for (one, a), (other, b) in itertools.combinations(boxes, 2)
-        if a.shrunk(0.9, 0.8).overlaps(b.shrunk(0.9, 0.8))
-    ]
-    return outside, on_top
-
-
 @pytest.mark.parametrize(("count", "method"), [(1, "lcf-parallel"), (4, "lcf-parallel"), (9, "lcf-sequential")])
 def test_nothing_overlaps_whatever_the_observables(events, tmp_path, count, method):
     run = make_run(tmp_path / "run", steps(events)[:count], features=FEATURES, method=method)
-    (distributions,), points = compute([run], events, "test")
+    distributions = compute([run], events, "test")[0].distributions
     with figure_style():
         assert overlapping(draw_distributions(distributions)) == ([], [])
         assert overlapping(draw_importances(importances(run))) == ([], [])
-        assert overlapping(draw_working_points(points, "test")) == ([], [])
+        assert overlapping(draw_roc(run_places(curves_of([run], events), "test"), "test")) == ([], [])
 
 
 def test_a_flow_without_active_cuts_says_so(events, tmp_path):
@@ -145,9 +135,8 @@ def test_a_flow_without_active_cuts_says_so(events, tmp_path):
         LearnedCut(Cut("two", Region.INSIDE, -1.0, 1.0), active=False),
     ]
     run = make_run(tmp_path / "run", inactive, method="lcf-sequential")
-    (distributions,), points = compute([run], events, "test")
+    distributions = compute([run], events, "test")[0].distributions
     assert [panel.earlier for panel in distributions.panels] == [0, 0]
-    assert {(point.signal.value, point.background.value) for point in points} == {(1.0, 1.0)}
     assert panel_notes(distributions.panels[0], True) == ["importance 0.001 is below the line"]
     with figure_style():
         figure = draw_distributions(distributions)
@@ -163,14 +152,13 @@ def test_one_replica_is_drawn_without_errors(events, tmp_path):
     assert found.importance.errors is None
     assert losses.replicas == 1
     assert losses.bands[0].epochs.tolist() == [1, 2], "a loss that is no number is left out"
-    (distributions,), points = compute([run], events, "test")
+    distributions = compute([run], events, "test")[0].distributions
     assert [step.agreement for step in main_flow(run).steps] == [None, None]
     with figure_style():
         for figure in (
             draw_distributions(distributions),
             draw_importances(found),
             draw_losses(losses),
-            draw_working_points(points, "test"),
         ):
             assert overlapping(figure) == ([], [])
 
@@ -182,6 +170,31 @@ def test_a_run_without_cuts_has_its_loss_drawn_only(events, tmp_path):
     (tmp_path / "mlp" / "cuts.parquet").unlink()
     score = type(score)(score.path, score.manifest, ())
     assert [path.name for path in figures.draw_figures([score], events, tmp_path)] == ["mlp-loss.pdf", "mlp-loss.png"]
+
+
+def test_figures_are_drawn_at_the_working_point_that_is_quoted(events, tmp_path):
+    run = make_scan(tmp_path / "scan", "m_jet", {0.2: 100.0, 0.5: 80.0, 0.8: 60.0})
+    other = [replace(curve, points=tuple(map(_quote_first, curve.points))) for curve in curves_of([run], events)]
+    (moved,) = figures._at_quoted_points([run], other)
+    assert (run.manifest.recommended, moved.manifest.recommended) == ("signal_efficiency=0.5", "signal_efficiency=0.2")
+    assert main_flow(moved).target == 0.2
+    assert main_flow(run).target == 0.5
+
+
+def _quote_first(point):
+    return replace(point, recommended=point.flow.target == 0.2)
+
+
+def test_a_table_of_importances_is_drawn(events, tmp_path):
+    run = make_score_run(tmp_path / "bdt", "bdt.score", 0.5)
+    rows = {"replica": [0, 1, -1], "feature": ["x"] * 3, "importance": [0.6, 0.8, 0.65]}
+    write_table(run.path / "importances.parquet", rows)
+    found = importances(run)
+    assert found.features == run.manifest.features
+    assert found.importance.values == pytest.approx([0.65]), "the consensus"
+    assert found.importance.errors == pytest.approx([0.1])
+    write_table(run.path / "importances.parquet", {name: values[:2] for name, values in rows.items()})
+    assert importances(run).importance.values == pytest.approx([0.7]), "or else the mean"
 
 
 def test_importances_come_with_line_and_spread(run):
@@ -231,16 +244,6 @@ def test_bars_below_the_line_are_hatched(tmp_path):
     assert line.get_xdata() == pytest.approx([0.025, 0.025])
 
 
-def test_losses_are_median_and_band_over_replicas(run):
-    curves = loss_curves(run)
-    assert [band.name for band in curves.bands] == ["loss", "validation_loss"]
-    np.testing.assert_allclose(curves.bands[0].median, 1 / np.arange(1.0, 6) + 0.1)
-    np.testing.assert_allclose(curves.bands[0].high - curves.bands[0].median, 0.3 * 0.68)
-    with figure_style():
-        figure = draw_losses(curves)
-    assert overlapping(figure) == ([], [])
-
-
 @pytest.mark.parametrize(
     ("cut", "intervals"),
     [
@@ -258,18 +261,6 @@ def test_the_shaded_region_is_what_the_cut_keeps(cut, intervals):
     middle = np.array([x + 0.5 for x in range(10)])
     shaded = np.array([any(start < x < end for start, end in intervals) for x in middle])
     np.testing.assert_array_equal(cut.passes(middle), shaded)
-
-
-def test_no_background_left_is_drawn_at_its_limit(tmp_path):
-    events = write_events(tmp_path / "events.parquet", {"x": np.arange(100)}, np.arange(100) >= 50)
-    run = make_run(tmp_path / "run", [LearnedCut(Cut("x", Region.ABOVE, lower=60.5))], replicas=1)
-    _, points = compute([run], events, "test")
-    assert points[0].limit == pytest.approx(1 - 0.05 ** (1 / 50))
-    with figure_style():
-        figure = draw_working_points(points, "test")
-    heights = [line.get_ydata()[0] for line in figure.axes[0].lines if line.get_marker() == "o"]
-    assert heights == pytest.approx([points[0].limit])
-    assert "none kept: 95% limit" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 @pytest.mark.parametrize("absent", ["matplotlib", "mplhep", "hist"])
