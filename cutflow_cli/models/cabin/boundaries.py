@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.models.cabin.landscape import Landscape, Thresholds
+from cutflow_cli.models.cabin.loss import OUTSKIRTS
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 
@@ -45,10 +46,14 @@ def interpolated(position: Array, between: Array) -> Array:
 
 
 def roughness(position: Array, between: Array) -> float:
-    """Return the mean distance of a boundary from the line between its neighbours, in standard deviations."""
+    """Return the mean distance of a boundary from the line between its neighbours, in standard deviations.
+
+    Boundaries in the outskirts, where a face rejects hardly anything, count as at their edge.
+    """
     if not len(between):
         return float("nan")
-    return float(np.abs(position - interpolated(position, between))[1:-1].mean())
+    inside = np.maximum(position, OUTSKIRTS)
+    return float(np.abs(inside - interpolated(inside, between))[1:-1].mean())
 
 
 def place(
@@ -77,7 +82,7 @@ def place(
         follow: whether boundaries follow their neighbours.
     """
     thresholds = [box.copy() for box in boxes]
-    position = np.stack([np.where(box > 0, landscape.at(box), 0.0) for box in boxes])
+    position = np.stack([np.where(box > 0, landscape.at(box), np.inf) for box in boxes])
     cuts = np.stack([box > 0 for box in boxes])
     value = np.full(position.shape, -np.inf)
     for turn in range(_PASSES if follow else 1):

@@ -30,7 +30,8 @@ EXPONENT_LIMIT = 85.0
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _LARGE = np.float32(1e18)  # a logistic function below its inverse would make products denormal, which are slow
 _TINY = np.float32(1e-16)  # a score below this is zero
-_LARGEST, _SHRINK = np.float32(1e36), np.float32(1e-18)
+_CROWDED, _LARGEST = np.float32(1e16), np.float32(3e38)
+_SHRINK, _SMALLEST = np.float32(1e-18), np.float32(1e-37)
 _LOG_LARGE, _LN2 = np.float32(18 * math.log(10)), np.float32(math.log(2))
 _FRACTION, _UNIT_EXPONENT = np.int32(0x7FFFFF), np.int32(0x3F800000)
 _S3, _S5, _S7, _S9 = np.float32(1 / 3), np.float32(1 / 5), np.float32(1 / 7), np.float32(1 / 9)
@@ -94,6 +95,16 @@ def _scores(exponential: Array, start: int, c: Array, miss: Array, score: Array,
 
 
 @jit
+def _rejections(miss: Array, rejected: Array, count: int) -> None:
+    """Fill 1 − score without the cancellation that is left of the difference where the score is near one."""
+    rejected[:count] = _ZERO
+    for j in range(miss.shape[0]):
+        row = miss[j]
+        for e in range(count):
+            rejected[e] += row[e] * (_ONE - rejected[e])
+
+
+@jit
 def _negative_logs(exponential: Array, start: int, c: Array, product: Array, shift: Array, count: int) -> None:
     """Fill −ln(score) as ln(product) + shift: a score far below what single precision holds still has a logarithm."""
     product[:count] = _ONE
@@ -103,12 +114,12 @@ def _negative_logs(exponential: Array, start: int, c: Array, product: Array, shi
         for e in range(count):
             odds = row[e] * cj
             far = odds > _LARGE
-            odds = (odds if odds < _LARGEST else _LARGEST) * (_SHRINK if far else _ONE)
-            value = product[e] * (_ONE + odds)
-            large = value > _LARGE
+            scale = _SHRINK if far else _ONE
+            value = product[e] * (scale + (odds if odds < _LARGEST else _LARGEST) * scale)
+            large = value > _CROWDED
             product[e] = value * (_SHRINK if large else _ONE)
             shift[e] += (_LOG_LARGE if far else _ZERO) + (_LOG_LARGE if large else _ZERO)
-            shift[e] += _LOG_LIMIT if row[e] * cj > _LARGEST else _ZERO  # a missing value, or as good as rejected
+            shift[e] += _LOG_LIMIT if row[e] * cj > _LARGEST else _ZERO  # missing, or beyond single precision
 
 
 @jit
@@ -128,7 +139,7 @@ def _logs(values: Array, mantissa: Array, logs: Array, count: int) -> None:
 
 
 @jit
-def _entropy(score: Array, logs: Array, shift: Array, signal: bool, count: int) -> None:
+def _entropy(logs: Array, shift: Array, signal: bool, count: int) -> None:
     """Turn ln(product) of the signal, or ln(1 − score) of the background, into the cross entropy, in place."""
     if signal:
         for e in range(count):
@@ -136,17 +147,17 @@ def _entropy(score: Array, logs: Array, shift: Array, signal: bool, count: int) 
             logs[e] = value if value < _LOG_LIMIT else _LOG_LIMIT
     else:
         for e in range(count):
-            logs[e] = -logs[e] if score[e] < _ONE else _LOG_LIMIT
+            logs[e] = -logs[e]
 
 
 @jit
-def _entropy_factor(score: Array, weight: Array, signal: bool, factor: Array, count: int) -> None:
+def _entropy_factor(score: Array, rejected: Array, weight: Array, signal: bool, factor: Array, count: int) -> None:
     """Fill −dBCE/dln(score) times the weight."""
     for e in range(count):
         p = score[e]
-        variance = p * (_ONE - p)
+        variance = p * rejected[e]
         slope = weight[e] * p / (variance if variance > _DENOMINATOR else _DENOMINATOR)
-        factor[e] = slope * ((_ONE - p) if signal else -p)
+        factor[e] = slope * (rejected[e] if signal else -p)
 
 
 @jit
@@ -174,7 +185,7 @@ def event_sums(
     miss = np.empty((neurons, BLOCK), dtype=np.float32)
     score, factor = np.empty(BLOCK, dtype=np.float32), np.empty(BLOCK, dtype=np.float32)
     product, shift = np.empty(BLOCK, dtype=np.float32), np.empty(BLOCK, dtype=np.float32)
-    mantissa = np.empty(BLOCK, dtype=np.float32)
+    mantissa, rejected = np.empty(BLOCK, dtype=np.float32), np.empty(BLOCK, dtype=np.float32)
     for block in range(first, last):
         signal = block < signal_blocks
         start = block * BLOCK if signal else signal_events + (block - signal_blocks) * BLOCK
@@ -184,15 +195,16 @@ def event_sums(
             out = sums[block, t]
             _scores(exponential, start, c[t], miss, score, count)
             if entropy:
+                _rejections(miss, rejected, count)
                 if signal:
                     _negative_logs(exponential, start, c[t], product, shift, count)
                 else:
                     for e in range(count):
-                        product[e] = max(_ONE - score[e], _SHRINK)
+                        product[e] = max(rejected[e], _SMALLEST)
                 _logs(product, mantissa, factor, count)
-                _entropy(score, factor, shift, signal, count)
+                _entropy(factor, shift, signal, count)
                 out[1 + neurons] = _dot(factor, w, count)
-                _entropy_factor(score, w, signal, factor, count)
+                _entropy_factor(score, rejected, w, signal, factor, count)
                 for j in range(neurons):
                     out[2 + neurons + j] = _dot(factor, miss[j], count)
             for e in range(count):

@@ -17,6 +17,9 @@ from cutflow_cli.models.cabin.settings import CabinSettings
 
 Array = NDArray[np.float64]
 
+#: Boundaries farther out than this, in standard deviations, count as here where working points are compared: hardly an
+#: event lies beyond, so moving them there changes nothing.
+OUTSKIRTS = -3.0
 #: The terms of the loss, as columns of the history.
 TERMS = ("loss_efficiency", "loss_background", "loss_cut_size", "loss_bce", "loss_smoothness")
 

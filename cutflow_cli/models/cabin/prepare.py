@@ -22,7 +22,7 @@ class Prepared:
         z: standardised features, NaN where missing, float32 of shape (events, features).
         signal: which events are signal, shape (events,).
         weight: training weights, float64 of shape (events,).
-        mean: of each feature on the training split (unweighted, as sklearn's StandardScaler has it).
+        mean: of each feature on the training split, by training weights.
         std: standard deviation of the population, likewise.
     """
 
@@ -52,7 +52,8 @@ class Neurons:
 def prepare(sample: EventSample, settings: CabinSettings) -> Prepared:
     """Standardise the training split.
 
-    Moments count every event once, as published; values that are not finite are left out of them, and count as missing.
+    Moments are those of the training weights, negative ones counting as zero; with a weight of one for each event, as
+    published, they are sklearn's StandardScaler's. Values that are not finite are left out of them.
 
     Args:
         sample: the training split, already checked.
@@ -71,10 +72,22 @@ def prepare(sample: EventSample, settings: CabinSettings) -> Prepared:
     z = np.empty(sample.x.shape, dtype=np.float32)
     for i in range(len(sample.features)):
         values = sample.x[:, i].astype(np.float64)
-        finite = values[np.isfinite(values)]
-        mean[i], std[i] = finite.mean(), finite.std()
+        mean[i], std[i] = _moments(values, weight)
         z[:, i] = np.clip((values - mean[i]) / std[i], -1e30, 1e30)
     return Prepared(z, sample.label == 1, weight, mean, std)
+
+
+def _moments(values: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[float, float]:
+    """Return weighted mean and standard deviation of finite values, unweighted where the weights leave no spread."""
+    known = np.isfinite(values)
+    finite, w = values[known], np.clip(weight[known], 0.0, None)
+    for weights in (w, np.ones_like(w)):
+        if weights.sum() > 0:
+            mean = np.average(finite, weights=weights)
+            std = np.sqrt(np.average((finite - mean) ** 2, weights=weights))
+            if std > 0:
+                break
+    return float(mean), float(std)
 
 
 def replica_weights(data: Prepared, bootstrap: bool, seed: int, replica: int) -> NDArray[np.float64]:

@@ -1,12 +1,13 @@
 """The exact step: hard cuts for every target efficiency, held together across targets as far as is asked.
 
-For each target the background that a box keeps is minimised (`search`). Over the whole scan the objective is
-Σ_t ln(ε_b,t) / δ_t + X Σ P. δ_t is the relative statistical error of the lowest ε_b that was found at target t: a
+For each target the background that a box keeps is minimised (`search`). Over the whole scan the objective is Σ_t
+ln(ε_b,t) / δ_t + X Σ P. δ_t is the relative statistical error of the lowest ε_b that was found at target t: a
 difference of background counts in units of what the training split can tell apart. P is the smoothness of equation 8
 (arXiv:2502.08615) with linear interpolation, averaged over faces, for each inner target. So X is how many standard
 deviations of ε_b one unit of P is worth: where few background events are left, neighbours decide, where there are many
-hardly anything is paid. X = 0 leaves the targets free. Under the logarithm, and in δ, stands one event's background
-more, so that working points without background in the training split are finite.
+hardly anything is paid. X = 0 leaves the targets free. With X > 0 cuts in the outskirts, which reject a handful of
+events far from all others, are dropped unless they are worth it. Under the logarithm, and in δ, stands one event's
+background more, so that working points without background in the training split are finite.
 
 No box of the result keeps more background than the gradient's cuts moved to the same target.
 """
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from cutflow_cli.engine.randomness import Stream, generator
 from cutflow_cli.models.cabin.landscape import Landscape
-from cutflow_cli.models.cabin.loss import positions, smoothness_terms
+from cutflow_cli.models.cabin.loss import OUTSKIRTS, positions, smoothness_terms
 from cutflow_cli.models.cabin.search import Box, Pull, Search, Sums, all_pairs
 
 Array = NDArray[np.float64]
@@ -31,8 +32,8 @@ Array = NDArray[np.float64]
 SWEEPS = 3
 #: Rounds in which the targets try their neighbours' boxes.
 EXCHANGES = 2
-#: An open face counts as this many standard deviations below the mean where boxes of different targets are compared.
-_OPEN = -3.0
+#: A cut in the outskirts is dropped if the background without it is higher by at most this many standard deviations.
+WORTH = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def scan(
     if strength == 0 or len(targets) < 3:
         return Scan(moved, free, free)
     error = np.array([search.relative_error(box) for box in free])
-    held = _Holding(search, targets, faces, [box.background for box in moved], strength * error, rho)
+    held = _Holding(search, targets, faces, [box.background for box in moved], error, strength, rho)
     return Scan(moved, free, held.hold(found))
 
 
@@ -133,11 +134,13 @@ class _Holding:
         targets: Sequence[float],
         faces: list[NDArray[np.int64]],
         limits: list[float],
-        strength: Array,
+        error: Array,
+        strength: float,
         rho: float,
     ) -> None:
-        self._search, self._targets, self._faces, self._limits = search, targets, faces, limits
-        self._strength, self._rho = strength, rho  # of P beside each target's own ln(ε_b)
+        self._search, self._targets, self._faces, self._limits = search, targets, list(faces), limits
+        self._error, self._rho = error, rho
+        self._strength = strength * error  # of P beside each target's own ln(ε_b)
         self._between = positions(tuple(targets), "averaged")
         self._pseudo = search.sums.event
 
@@ -146,13 +149,16 @@ class _Holding:
         for sweep in range(SWEEPS):
             order = range(len(chosen)) if sweep % 2 == 0 else range(len(chosen) - 1, -1, -1)
             for t in order:
+                if sweep == SWEEPS - 1:
+                    chosen[t] = self._pruned(chosen[t], t)
                 chosen[t] = self._adapted(chosen, t)
         return tuple(self._search.tightened(box, target) for box, target in zip(chosen, self._targets, strict=True))
 
     def _path(self, found: list[list[Box]]) -> list[Box]:
         """Choose one box a target, of least total objective: exact, by dynamic programming over neighbouring pairs."""
         place = [
-            np.maximum(np.stack([self._search.landscape.at(box.threshold) for box in boxes]), _OPEN) for boxes in found
+            np.maximum(np.stack([self._search.landscape.at(box.threshold) for box in boxes]), OUTSKIRTS)
+            for boxes in found
         ]
         value = [
             np.log(np.array([max(box.background, 0.0) for box in boxes]) + self._pseudo) / strength
@@ -173,6 +179,24 @@ class _Holding:
             picks.append(int(step[picks[-1], picks[-2]]))
         return [boxes[pick] for boxes, pick in zip(found, reversed(picks), strict=True)]
 
+    def _pruned(self, found: Box, t: int) -> Box:
+        """Open faces that cut in the outskirts, if that costs less than the background's error; least useful first."""
+        landscape, sums = self._search.landscape, self._search.sums
+        most = min(self._limits[t], (found.background + self._pseudo) * np.exp(WORTH * self._error[t]) - self._pseudo)
+        failed = landscape.rank < found.threshold[:, None]
+        alone = failed & (failed.sum(axis=0) == 1)
+        for face in np.argsort(alone @ sums.background, kind="stable"):
+            at = landscape.at(found.threshold)
+            if not -np.inf < at[face] < OUTSKIRTS:
+                continue
+            at[face] = -np.inf
+            without = self._search.moved(at, self._targets[t])
+            if without.background > most:
+                break
+            found = without
+            self._faces[t] = self._faces[t][self._faces[t] != face]
+        return found
+
     def _adapted(self, chosen: list[Box], t: int) -> Box:
         penalty = self._penalty(chosen, t)
         pull = Pull(penalty, penalty.argmin(axis=1), self._pseudo, self._limits[t] + 1e-12)
@@ -180,7 +204,7 @@ class _Holding:
 
     def _penalty(self, chosen: list[Box], t: int) -> Array:
         """Return what each threshold of each face would cost in smoothness, the other targets held."""
-        where = self._search.landscape.position
+        where = np.maximum(self._search.landscape.position, OUTSKIRTS)
         rows = np.arange(len(where))
         at = [where[rows, box.threshold][:, None] for box in chosen]
         penalty = np.zeros(where.shape)
