@@ -94,10 +94,7 @@ def _number(row: MetricRow | None, notes: Notes, spread: bool = False) -> str:
         return NOTHING
     if row.value is None:
         return NOTHING + notes.mark(row.reason)
-    text = compact(row.value, row.stat_error)
-    if spread and row.replica_spread is not None:
-        text += f"±{row.replica_spread:.2g}"
-    return text
+    return compact(row.value, row.stat_error, row.replica_spread if spread else None)
 
 
 def hypothesis_tables(report: Report) -> Iterator[PrintedTable]:
@@ -171,10 +168,9 @@ def _distance_lines(distances: Sequence[CutDistance], apart: bool) -> Iterator[s
     for one in distances:
         if one.mean is not None:
             which = f" ({'held-out' if one.held_out else 'trained'} hypotheses)" if apart else ""
-            spread = "" if one.spread is None else f" ± {100 * one.spread:.2g}"
-            yield f"σ_min at {one.working_point} above that at the best cut per hypothesis{which}: " + (
-                f"{100 * one.mean:.3g}{spread} %"
-            )
+            spread = None if one.spread is None else 100 * one.spread
+            number = compact(100 * one.mean, spread)
+            yield f"σ_min at {one.working_point} over that at the best cut per hypothesis − 1, mean{which}: {number} %"
 
 
 def _joined(numbers: Iterable[tuple[str, float | None, float | None]]) -> str:

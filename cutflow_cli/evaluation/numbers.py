@@ -41,7 +41,7 @@ def with_errors(value: float, *errors: float | None, exact: bool = False) -> str
     return f"({text})e{exponent}" if known else f"{text}e{exponent}"
 
 
-def compact(value: float, error: float | None) -> str:
+def compact(value: float, error: float | None, spread: float | None = None) -> str:
     """Print a number with its error for a crowded table, such as `0.713±0.006`, or `(6.8±1.2)e-4`.
 
     The error has one digit, two where the first is a 1.
@@ -49,16 +49,17 @@ def compact(value: float, error: float | None) -> str:
     Args:
         value: the number.
         error: its error; None or 0 for a number of four digits without one.
+        spread: a further error, printed to the last digit of the first.
     """
     if not error:
         return f"{value:.4g}"
     exponent = 0
     if not _TOO_SMALL <= max(abs(value), error) < _TOO_LARGE:
         exponent = math.floor(math.log10(max(abs(value), error)))
-    shown, spread = value / 10.0**exponent, error / 10.0**exponent
-    first = math.floor(math.log10(float(f"{spread:.1e}")))
-    decimals = (1 if f"{spread:.1e}".startswith("1") else 0) - first
-    text = f"{round(shown, decimals):.{max(decimals, 0)}f}±{round(spread, decimals):.{max(decimals, 0)}f}"
+    leading = f"{error / 10.0**exponent:.1e}"
+    decimals = (1 if leading.startswith("1") else 0) - math.floor(math.log10(float(leading)))
+    parts = [part / 10.0**exponent for part in (value, error, spread) if part is not None]
+    text = "±".join(f"{round(part, decimals):.{max(decimals, 0)}f}" for part in parts)
     return f"({text})e{exponent}" if exponent else text
 
 

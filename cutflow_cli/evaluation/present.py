@@ -144,6 +144,7 @@ def _metric_table(
         rows = [
             (TITLES[metric], *(shown(cells[name].get(metric), notes) for name in columns[:used])) for metric in metrics
         ]
+        rows = [row for row in rows if any(cell != NOTHING for cell in row[1:])]
         rows.insert(0, ("method", *(next(iter(cells[name].values())).method for name in columns[:used])))
         width += 2 + max(len(columns[used - 1]), *(len(row[used]) for row in rows))
         if used > 1 and width > WIDTH:

@@ -88,7 +88,7 @@ def _number_for(setting: Any, hypothesis: float | None) -> float | None:  # noqa
 def _signal_events(events: Normalised, hypothesis: float | None) -> float:
     """Count the signal events of a mass point in all splits of the file."""
     signal = [position for position, process in enumerate(events.processes) if process.role == "signal"]
-    counts = events.tally.sums[0][:, signal, :, 0].sum(axis=(1, 2))
+    counts = events.tally.sums[0, ..., 0][:, signal].sum(axis=(1, 2))
     return float(counts.sum() if hypothesis is None else counts[1 + events.tally.hypotheses.index(hypothesis)])
 
 
@@ -101,5 +101,5 @@ def _share_by_cross_section(events: Normalised, luminosity: float) -> float | No
     if len(events.tally.hypotheses) > 1 or any(one is None or one <= 0 for one in cross_sections):
         return None
     expected = sum(1000 * one * luminosity for one in cross_sections if one is not None)
-    yield_ = float(events.tally.sums[0][:, [position for position, _ in signal], :, 1].sum())
+    yield_ = float(events.tally.sums[0, ..., 1][:, [position for position, _ in signal]].sum())
     return yield_ / expected if yield_ > 0 else None

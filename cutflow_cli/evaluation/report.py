@@ -188,8 +188,13 @@ class Report:
 
 
 def _record(row: MetricRow | CutFlowRow | RocRow) -> dict[str, Any]:
-    """Turn a row into a record with the columns' names (`yield` is no name in Python)."""
-    return {name.rstrip("_"): value for name, value in asdict(row).items()}
+    """Turn a row into a record with the columns' names."""
+    return {name.rstrip("_"): getattr(row, name) for name in row.__slots__}
+
+
+def _attribute(column: str) -> str:
+    """Return what a column is called in a row: `yield` is no name in Python."""
+    return f"{column}_" if column == "yield" else column
 
 
 def write_report(report: Report, directory: Path) -> None:
@@ -201,7 +206,10 @@ def write_report(report: Report, directory: Path) -> None:
     )
     for name, schema, rows in tables:
         with written_file(directory / name) as partial:
-            table = pa.Table.from_pylist([_record(row) for row in rows], schema=schema)
+            columns = [[getattr(row, _attribute(column)) for row in rows] for column in schema.names]
+            table = pa.table(
+                [pa.array(cells, field.type) for cells, field in zip(columns, schema, strict=True)], schema
+            )
             pq.write_table(table, partial, compression="zstd")
     write_json(directory / MANIFEST, asdict(report.manifest))
 
@@ -226,7 +234,7 @@ def read_report(directory: Path) -> Report:
             manifest=ReportManifest(**raw),
             metrics=tuple(MetricRow(**row) for row in _read(directory / METRICS_FILE)),
             cut_flow=tuple(
-                CutFlowRow(**{f"{name}_" if name == "yield" else name: value for name, value in row.items()})
+                CutFlowRow(**{_attribute(name): value for name, value in row.items()})
                 for row in _read(directory / CUT_FLOW_FILE)
             ),
             roc=tuple(RocRow(**row) for row in _read(directory / ROC_FILE)),

@@ -248,6 +248,8 @@ def summarise_curve(curve: RocCurve, background_uncertainty: float = 0.0) -> dic
     for figure in ("s_over_sqrt_s_plus_b", "asimov"):
         number, position = best_point(curve, figure, background_uncertainty)
         if position is not None and curve.continuous and number.reason is None:
-            number = Estimate(number.value, number.error, f"at a score above {curve.thresholds[position]:.4g}")
+            threshold = float(curve.thresholds[position])
+            shown = f"{threshold:.4g}" if threshold < 0.9999 else f"{threshold:.9g}"
+            number = Estimate(number.value, number.error, f"at a score above {shown}")
         found[f"max_{figure}"] = number
     return found

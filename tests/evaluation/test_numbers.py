@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cutflow_cli.evaluation.numbers import rounded, short_cut, with_errors
+from cutflow_cli.evaluation.numbers import compact, plain, rounded, short_cut, with_errors
 from cutflow_cli.selection.cut import Cut, Region
 
 
@@ -51,3 +51,31 @@ def test_short_cuts_never_contradict_the_exact_ones():
 )
 def test_an_error_alone_has_the_digits_that_it_has_beside_a_value(error, text):
     assert rounded(error, error) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "spread", "shown"),
+    [
+        (0.71312, 0.00591, None, "0.713±0.006"),
+        (0.71312, 0.0014, None, "0.7131±0.0014"),
+        (0.9, 0.0996, None, "0.90±0.10"),
+        (6.77e-4, 1.2e-4, None, "(6.8±1.2)e-4"),
+        (35412.0, 8730.0, None, "35000±9000"),
+        (31.2, 5.9, 3e-15, "31±6±0"),
+        (12.04, 1.93, 0.18, "12.0±1.9±0.2"),
+        (0.5, 0.0, None, "0.5"),
+        (0.0, None, None, "0"),
+        (0.0, 0.02, None, "0.00±0.02"),
+        (-2.96, 0.59, None, "-3.0±0.6"),
+    ],
+)
+def test_compact(value, error, spread, shown):
+    assert compact(value, error, spread) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(2.508, "2.51"), (10.01, "10.0"), (1234.5, "1234"), (0.5, "0.500"), (1.2e-5, "1.2e-05"), (3e7, "3e+07"), (0, "0")],
+)
+def test_plain(value, shown):
+    assert plain(value) == shown
