@@ -45,7 +45,7 @@ def test_training_writes_a_run_and_prints_its_cut(train, run_cutflow, tmp_path):
     again = train("--out", "run", "--replicas", "2")
     assert (again.returncode, again.stdout) == (0, done.stdout)
     assert "already done" in again.stderr
-    judged = run_cutflow("evaluate", "run", "--data", "events.parquet", "--out", "report", cwd=tmp_path)
+    judged = run_cutflow("evaluate", "run", "--data", "events.parquet", "--out", "report", "--no-figures", cwd=tmp_path)
     assert judged.returncode == 0, judged.stderr
 
 

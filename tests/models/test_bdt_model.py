@@ -141,7 +141,13 @@ def test_a_fixed_threshold_is_taken_as_it_is(options):
 
 @EACH
 def test_without_validation_the_threshold_is_chosen_on_train_and_that_is_said(options):
-    assert any("there is no validation split" in text for text in fit(options).warnings)
+    assert any("there is no validation split, so the threshold" in text for text in fit(options).warnings)
+
+
+def test_without_validation_nothing_stops_the_trees_and_that_is_said():
+    text = "there is no validation split, so all 12 trees were kept (--trees)"
+    assert text in fit({**XGBOOST, "early_stopping": None}).warnings
+    assert text not in fit(XGBOOST).warnings  # which asks for it
 
 
 def test_physical_yields_do_not_change_what_is_learned():

@@ -97,6 +97,8 @@ class BoostedTrees:
         scorer = BdtScorer(sample.features, settings.backend, [one.trees for one in grown], context.replicas)
         flows, notes = self._flows(scorer, sample, context)
         warnings = (*self._concerns(train, validation), *_unsettled(grown, settings.trees, patience), *notes)
+        if validation is None and settings.early_stopping is None:
+            warnings += (f"there is no validation split, so all {settings.trees} trees were kept (--trees)",)
         resolved: dict[str, Any] = {"bootstrap": bootstrap, "early_stopping": patience}
         if settings.backend == "xgboost":
             resolved["min_child_weight"] = settings.child_weight

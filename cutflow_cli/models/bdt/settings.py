@@ -9,10 +9,10 @@
 metric `logloss`, otherwise as it comes (learning rate 0.3, minimum child weight 1). The paper gives no working point,
 so that the figure of merit chooses it.
 
-Where our defaults differ: XGBoost's histograms, which take a tenth of the time; classes weigh the same whatever was
-simulated and the relative weights inside a class count, negative ones too; trees are added until the validation loss
-no longer falls; a leaf holds a reasonable number of events; and the threshold is the one that the figure of merit
-prefers on validation.
+Where our defaults differ: XGBoost's histograms, which take a fifteenth of the time for a tree on 100 000 events;
+classes weigh the same whatever was simulated and the relative weights inside a class count, negative ones too; trees
+are added until the validation loss no longer falls; a leaf holds a reasonable number of events; and the threshold is
+the one that the figure of merit prefers on validation.
 """
 
 from __future__ import annotations
