@@ -1,0 +1,190 @@
+"""The method: cut and count."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutflow_cli.engine.randomness import Stream, generator
+from cutflow_cli.errors import Interrupted, UsageError
+from cutflow_cli.events.batch import EventSample
+from cutflow_cli.metrics.figures_of_merit import FIGURES_OF_MERIT
+from cutflow_cli.models.cut_and_count.profile import B2, B, S
+from cutflow_cli.models.cut_and_count.scan import Scan, Step
+from cutflow_cli.models.cut_and_count.settings import CutAndCountSettings
+from cutflow_cli.models.cut_and_count.view import make_ready, make_view
+from cutflow_cli.models.lcf.flow import concerns, with_n_minus_1
+from cutflow_cli.models.protocol import Fitted, TrainingContext
+from cutflow_cli.selection.cutflow import CutFlow, LearnedCut, consensus
+
+
+class CutAndCount:
+    """Cut and count: for each observable the region with the best figure of merit, exactly.
+
+    Every boundary between two values and every pair of them is considered, for the events that earlier cuts keep
+    (sequential) or for all (parallel). The result is the best next cut, not the best set of cuts: a region that pays
+    only together with a later one is not seen. Boundaries are placed on the sample's own fluctuations, so the figure
+    of merit on the training split is too good by an amount that the test split shows.
+
+    Args:
+        settings: what to search for.
+    """
+
+    spectators: tuple[str, ...] = ()
+
+    def __init__(self, settings: CutAndCountSettings) -> None:
+        self.settings = settings
+
+    def fit(self, sample: EventSample, context: TrainingContext) -> Fitted:
+        """Scan all observables, once per replica, and combine the replicas.
+
+        Args:
+            sample: the training split, already checked.
+            context: seed and replicas; this method uses neither device nor checkpoint.
+
+        Returns:
+            One flow per replica, then their consensus; all list the observables in one order, that of the cuts. The
+            history has a row for each step, with the figure of merit of the flow so far; it has no loss.
+
+        Raises:
+            UsageError: for several replicas without a bootstrap, which would all be the same.
+            Interrupted: if asked to stop between two replicas.
+        """
+        bootstrap = self._bootstrap(context.replicas)
+        started = time.perf_counter()
+        ready = make_ready(sample, self.settings)
+        prepared = time.perf_counter()
+        half = None
+        if self.settings.search == "exact" and self.settings.cross_check:
+            half = generator(context.seed, 0, Stream.SHUFFLE).random(len(sample)) < 0.5
+        scans: list[list[Step]] = []
+        cumulative: list[list[float]] = []
+        for done, replica in enumerate(context.replicas):
+            reason = context.stop_reason()
+            if reason:
+                msg = f"stopped by {reason} after replica {done} of {len(context.replicas)}; "
+                raise Interrupted(msg + "cut-and-count keeps no checkpoint, the same command starts over")
+            counts = _poisson(context.seed, replica, len(sample)) if bootstrap else None
+            scan = Scan(make_view(ready, counts, self.settings), self.settings, half)
+            scans.append(scan.run())
+            cumulative.append(scan.cumulative(scans[-1]))
+            text = f"{FIGURES_OF_MERIT[self.settings.fom]} {cumulative[-1][-1]:.4g}"
+            context.progress((done + 1) / len(context.replicas), text)
+        trained = time.perf_counter()
+        order = common_order(scans)
+        flows = [
+            with_n_minus_1(_flow(steps, order, replica).rounded(sample.dtypes), sample)
+            for steps, replica in zip(scans, context.replicas, strict=True)
+        ]
+        agreed = with_n_minus_1(consensus(flows).rounded(sample.dtypes), sample)
+        table = _steps_table(scans, cumulative, context.replicas)
+        history = {
+            "replica": table["replica"],
+            "epoch": table["position"] + np.int32(1),
+            "figure_of_merit": table["figure_of_merit_of_flow"],
+        }
+        warnings = (*concerns(agreed, sample), *self._warnings(scans, cumulative))
+        timings = {"prepare": prepared - started, "train": trained - prepared, "combine": time.perf_counter() - trained}
+        resolved = {"bootstrap": bootstrap, "order": "greedy" if self.settings.greedy else "given"}
+        return Fitted((*flows, agreed), history, warnings, timings, resolved, tables={"steps": table})
+
+    def _bootstrap(self, replicas: range) -> bool:
+        several = replicas.stop > 1  # a block of a longer run is trained as that run would
+        if self.settings.bootstrap is None:
+            return several
+        if several and not self.settings.bootstrap:
+            msg = "--no-bootstrap: cut-and-count has nothing random, so that all replicas would be the same; "
+            raise UsageError(msg + "use --replicas 1 or --bootstrap")
+        return self.settings.bootstrap
+
+    def _warnings(self, scans: Sequence[Sequence[Step]], cumulative: Sequence[Sequence[float]]) -> list[str]:
+        """Say what the figure of merit shows to be doubtful, for the first replica."""
+        steps, whole = scans[0], cumulative[0][-1]
+        name = FIGURES_OF_MERIT[self.settings.fom]
+        best = max(steps, key=lambda step: step.after)
+        found = []
+        if self.settings.strategy == "parallel" and best.active and whole < best.after:
+            found.append(
+                f"all cuts together have {name} {whole:.4g} on train, the cut on {best.cut.observable} alone "
+                f"{best.after:.4g}: parallel cuts do not know of each other, a sequential flow does"
+            )
+        if self.settings.class_weights == "unit" and self.settings.fom not in ("accuracy", "balanced_accuracy"):
+            found.append(
+                f"{name} was computed with a weight of one for every simulated event, so it is no significance"
+            )
+        return found
+
+
+def _poisson(seed: int, replica: int, events: int) -> NDArray[np.int64]:
+    return generator(seed, replica, Stream.BOOTSTRAP).poisson(1.0, events)
+
+
+def common_order(scans: Sequence[Sequence[Step]]) -> list[int]:
+    """Order the observables by when they were cut on, on average over replicas; those never cut on come last.
+
+    A replica's own order is kept in the table of steps; what a flow selects does not depend on it.
+    """
+    observables = len(scans[0])
+    rank = np.zeros(observables)
+    active = np.zeros(observables, dtype=np.bool_)
+    for steps in scans:
+        for position, step in enumerate(steps):
+            rank[step.observable] += position
+            active[step.observable] |= step.active
+    return [int(k) for k in np.lexsort((np.arange(observables), rank, ~active))]
+
+
+def importances(steps: Sequence[Step]) -> dict[int, float | None]:
+    """Return each observable's share of the logarithm of the gain in the figure of merit.
+
+    Logarithms, since cuts multiply a significance: each step's share does not then depend on what came before it. A
+    cut that gains nothing has none; where no cut gains, there are no shares. In a parallel flow gains are those of each
+    cut alone.
+    """
+    gains = {
+        step.observable: max(math.log(step.after / step.before), 0.0) if step.after > 0 < step.before else 0.0
+        for step in steps
+    }
+    total = sum(gains.values())
+    return {k: gain / total if total > 0 else None for k, gain in gains.items()}
+
+
+def _flow(steps: Sequence[Step], order: Sequence[int], replica: int) -> CutFlow:
+    shares = importances(steps)
+    by_observable = {step.observable: step for step in steps}
+    learned = []
+    for k in order:
+        step = by_observable[k]
+        learned.append(LearnedCut(step.cut, active=step.active, importance=shares[k], note=step.note))
+    return CutFlow(tuple(learned), replica=replica)
+
+
+def _steps_table(
+    scans: Sequence[Sequence[Step]], cumulative: Sequence[Sequence[float]], replicas: Sequence[int]
+) -> dict[str, Any]:
+    rows = [
+        (replica, position, step, figure)
+        for replica, steps, figures in zip(replicas, scans, cumulative, strict=True)
+        for position, (step, figure) in enumerate(zip(steps, figures, strict=True))
+    ]
+    steps = [row[2] for row in rows]
+    kept = np.array([step.kept for step in steps])
+    return {
+        "replica": np.array([row[0] for row in rows], dtype=np.int32),
+        "position": np.array([row[1] for row in rows], dtype=np.int32),
+        "observable": [step.cut.observable for step in steps],
+        "region": [step.cut.region.value for step in steps],
+        "lower": [step.cut.lower for step in steps],
+        "upper": [step.cut.upper for step in steps],
+        "figure_of_merit_before": np.array([step.before for step in steps]),
+        "figure_of_merit_after": np.array([step.after for step in steps]),
+        "figure_of_merit_of_flow": np.array([row[3] for row in rows]),
+        "signal": kept[:, S],
+        "background": kept[:, B],
+        "background_error": np.sqrt(kept[:, B2]),
+    }
