@@ -179,7 +179,11 @@ def _concerns(agreed: Sequence[CutFlow], sample: EventSample) -> list[str]:
     ]
     concerns = []
     if empty:
-        concerns.append(f"no signal event of the training split is kept at {', '.join(empty)}: the learning collapsed")
+        where = ", ".join(empty) if len(empty) < 4 else f"{len(empty)} of {len(agreed)} working points"
+        concerns.append(
+            f"no signal event of the training split is kept at {where}: the learning was unstable there; "
+            "a smaller --learning-rate or --epsilon, or --smoothing averaged, helps, and --exact finishes the cuts"
+        )
     if unsure:
         few = ", ".join(unsure[:3]) + (f" and {len(unsure) - 3} more" if len(unsure) > 3 else "")
         concerns.append(f"fewer than 60% of the replicas agree whether to cut on {few}")
