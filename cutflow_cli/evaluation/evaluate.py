@@ -32,7 +32,7 @@ from cutflow_cli.evaluation.report import (
     read_report,
     write_report,
 )
-from cutflow_cli.evaluation.rows import NamedFlow
+from cutflow_cli.evaluation.rows import MetricRow, NamedFlow
 from cutflow_cli.evaluation.tables import check_names, cut_flow_rows, metric_rows
 from cutflow_cli.evaluation.tally import tally
 from cutflow_cli.events.schema import Split
@@ -50,6 +50,7 @@ class FigureDrawer(Protocol):
         directory: Path,
         split: Split = "test",
         curves: Sequence[RunCurve] = (),
+        metrics: Sequence[MetricRow] = (),
     ) -> tuple[Path, ...]:
         """Draw into a directory and return the files."""
 
@@ -133,7 +134,7 @@ def evaluate_runs(
         drawn: tuple[Path, ...] = ()
         if draw is not None:
             (work.path / FIGURES).mkdir()
-            drawn = draw(opened, events, work.path / FIGURES, split=split, curves=curves)
+            drawn = draw(opened, events, work.path / FIGURES, split=split, curves=curves, metrics=metrics)
         manifest = ReportManifest(
             digest=digest(settings),
             split=split,

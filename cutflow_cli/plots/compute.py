@@ -9,6 +9,7 @@ from cutflow_cli.events.schema import Split
 from cutflow_cli.events.table import EventsFile
 from cutflow_cli.plots.arrays import Distributions, Panel
 from cutflow_cli.plots.learned import feature_of, flow_title, is_sequential, main_flow
+from cutflow_cli.plots.outputs import Outputs, output_fillers, outputs_of, window_columns
 from cutflow_cli.plots.sampling import sample_classes, sampled_binning
 from cutflow_cli.plots.scan import Scan, scan_of, scanned_flows
 from cutflow_cli.plots.score_filler import ScoreFiller
@@ -27,11 +28,13 @@ class Computed:
         distributions: of the observables that it cuts on; None for a run that cuts on a score.
         scores: of its score; None for a run without one.
         scan: its cuts against their targets; None for a run that is no scan.
+        outputs: its scores in the windows of mass hypotheses; None for a run that has no such.
     """
 
     distributions: Distributions | None = None
     scores: Scores | None = None
     scan: Scan | None = None
+    outputs: Outputs | None = None
 
 
 def compute(runs: Sequence[Run], events: EventsFile, split: Split) -> tuple[Computed, ...]:
@@ -63,21 +66,23 @@ def compute(runs: Sequence[Run], events: EventsFile, split: Split) -> tuple[Comp
         {name: {part: ScoreFiller(column) for part in splits} for name, column in consensus_columns(run).items()}
         for run in runs
     ]
+    outputs = [output_fillers(run) for run in runs]
     consumers: dict[Split, list[Consumer]] = {
         part: [filled[part] for by_score in scores for filled in by_score.values()] for part in splits
     }
-    consumers[split] += fillers
+    consumers[split] += [*fillers, *(filler for by_score in outputs for filler in by_score.values())]
     if any(consumers.values()):
-        derived = [column for run in runs for column in consensus_columns(run).values()]
-        fill_all(events, (*columns, *dict.fromkeys(derived)), consumers)
+        more = [column for run in runs for column in (*consensus_columns(run).values(), *window_columns(run))]
+        fill_all(events, tuple(dict.fromkeys((*columns, *more))), consumers)
     queue = iter(fillers)
     return tuple(
         Computed(
             None if flow is None else _distributions(run, flow, [next(queue) for _ in flow.steps]),
             scores_of(run, split, filled),
             scan_of(run, samples),
+            outputs_of(run, split, windows),
         )
-        for run, flow, filled in zip(runs, flows, scores, strict=True)
+        for run, flow, filled, windows in zip(runs, flows, scores, outputs, strict=True)
     )
 
 

@@ -52,16 +52,18 @@ def draw_losses(curves: LossCurves) -> Figure:
 
 def _draw_band(axes: Axes, curves: LossCurves, band: Band, logarithmic: bool) -> None:
     colour = PETROFF[curves.terms.index(band.term) % len(PETROFF)]
-    low, median, high = (
-        np.where(side > 0, side, np.nan) if logarithmic else side for side in (band.low, band.median, band.high)
-    )
+    breaks = np.searchsorted(band.epochs, curves.stages)
+    epochs = np.insert(band.epochs, breaks, np.nan)  # no line from one stage to the next
+    low, median, high = (np.insert(side, breaks, np.nan) for side in (band.low, band.median, band.high))
+    if logarithmic:
+        low, median, high = (np.where(side > 0, side, np.nan) for side in (low, median, high))
     line = _VALIDATION if band.validation else _TRAINING
     main = band.term == "loss"
     marker = "o" if len(band.epochs) == 1 else None
     width = (2.0 if main else 1.3) - 0.2 * band.validation
-    axes.plot(band.epochs, median, color=colour, ls=line, lw=width, marker=marker, label=plain(curves.label(band)))
+    axes.plot(epochs, median, color=colour, ls=line, lw=width, marker=marker, label=plain(curves.label(band)))
     if curves.replicas > 1:
-        axes.fill_between(band.epochs, low, high, color=colour, alpha=0.15 if band.validation else 0.25, lw=0)
+        axes.fill_between(epochs, low, high, color=colour, alpha=0.15 if band.validation else 0.25, lw=0)
 
 
 def _is_logarithmic(curves: LossCurves) -> bool:

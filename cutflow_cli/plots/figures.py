@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cutflow_cli.evaluation.curves import RunCurve
 from cutflow_cli.evaluation.inputs import name_runs
+from cutflow_cli.evaluation.rows import MetricRow
 from cutflow_cli.events.schema import Split
 from cutflow_cli.events.table import EventsFile
 from cutflow_cli.runs import Run
@@ -16,6 +17,7 @@ from cutflow_cli.runs import Run
 if TYPE_CHECKING:
     from cutflow_cli.plots.backend import Figure
     from cutflow_cli.plots.compute import Computed
+    from cutflow_cli.plots.sensitivity import Sensitivity
 
 
 def require_plotting() -> None:
@@ -33,6 +35,7 @@ def draw_figures(
     directory: Path,
     split: Split = "test",
     curves: Sequence[RunCurve] = (),
+    metrics: Sequence[MetricRow] = (),
 ) -> tuple[Path, ...]:
     """Draw all figures of an evaluation, PDF and PNG of each.
 
@@ -43,8 +46,10 @@ def draw_figures(
       sequential one, as in figures 6 and 7 of arXiv:2503.22498), at the quoted working point of a scan;
     - `<run>-score`: its score for signal and background, train and the quoted split;
     - `<run>-scan`: its cuts against the target efficiency (figure 7 of arXiv:2502.08615);
+    - `<run>-sensitivity`: the sensitivity to each mass (figures 3, 4 and 7 of EPJ C 82:121);
+    - `<run>-outputs`: its score in the window of each mass, with the cuts on it (figures 5 and 6 of the same);
     - `<run>-importances`;
-    - `<run>-loss`: every loss term against epoch (figure 8 of the same).
+    - `<run>-loss`: every loss term against epoch (figure 8 of arXiv:2502.08615).
 
     The same input gives the same bytes.
 
@@ -54,6 +59,7 @@ def draw_figures(
         directory: where the files go; made if it is not there.
         split: which events to show.
         curves: of the runs; without them there is no `roc`.
+        metrics: of the runs; without them there is no `<run>-sensitivity`.
 
     Returns:
         The files written.
@@ -62,18 +68,20 @@ def draw_figures(
         UsageError: if the plotting libraries are not installed or the directory can't be made.
         InputError: if the events lack an observable or the split is empty, or a run is damaged.
     """
-    from cutflow_cli.plots import compute, draw_roc, roc, save, style
+    from cutflow_cli.plots import compute, draw_roc, roc, save, sensitivity, style
 
     stems = save.file_stems(["roc", *(run.name for run in runs)])[1:]
     runs = _at_quoted_points(runs, curves)
     computed = compute.compute(runs, events, split)
+    names = name_runs(runs)
     paths: list[Path] = []
     with style.figure_style():
         places = roc.run_places(curves, split)
         if places:
             paths += save.save_figure(draw_roc.draw_roc(places, split), directory, "roc")
-        for run, stem, found in zip(runs, stems, computed, strict=True):
-            for kind, figure in _figures_of(run, found):
+        for run, stem, name, found in zip(runs, stems, names, computed, strict=True):
+            masses = sensitivity.sensitivity_of(run, name, metrics, split)
+            for kind, figure in _figures_of(run, found, masses):
                 paths += save.save_figure(figure, directory, f"{stem}-{kind}")
     return tuple(paths)
 
@@ -87,9 +95,11 @@ def _at_quoted_points(runs: Sequence[Run], curves: Sequence[RunCurve]) -> list[R
     ]
 
 
-def _figures_of(run: Run, computed: Computed) -> Iterator[tuple[str, Figure]]:
+def _figures_of(run: Run, computed: Computed, masses: Sensitivity | None) -> Iterator[tuple[str, Figure]]:
     """Draw the figures of one run, one at a time, each with what its file name ends in."""
     from cutflow_cli.plots import draw_distributions, draw_importances, draw_losses, draw_scan, draw_scores
+    from cutflow_cli.plots.draw_outputs import draw_outputs
+    from cutflow_cli.plots.draw_sensitivity import draw_sensitivity
     from cutflow_cli.plots.learned import importances
     from cutflow_cli.plots.losses import loss_curves
 
@@ -99,6 +109,10 @@ def _figures_of(run: Run, computed: Computed) -> Iterator[tuple[str, Figure]]:
         yield "score", draw_scores.draw_scores(computed.scores)
     if computed.scan is not None:
         yield "scan", draw_scan.draw_scan(computed.scan)
+    if masses is not None:
+        yield "sensitivity", draw_sensitivity(masses)
+    if computed.outputs is not None:
+        yield "outputs", draw_outputs(computed.outputs)
     bars = importances(run)
     if bars is not None:
         yield "importances", draw_importances.draw_importances(bars)

@@ -13,6 +13,7 @@ from cutflow_cli.runs import HISTORY, Run
 #: More loss terms than this, each with its value on validation events, can't be told apart in one figure.
 MAX_LOSS_TERMS = 10
 _TOTAL, _VALIDATION = "loss", "validation_"
+_WORDS = {"bce": "BCE", "punzi": "Punzi"}
 #: What `epoch` in the history counts, where that is not a pass over the events.
 _EPOCHS = {"bdt": "Number of trees"}
 
@@ -67,11 +68,18 @@ class LossCurves:
         """The loss terms, whichever events they were computed on."""
         return list(dict.fromkeys(band.term for band in self.bands))
 
+    @property
+    def stages(self) -> list[float]:
+        """Epochs at which a term begins that was not there before: the loss is then another quantity."""
+        first = min(float(band.epochs[0]) for band in self.bands)
+        return sorted({start for band in self.bands if (start := float(band.epochs[0])) > first})
+
     def label(self, band: Band) -> str:
         """Name a column for people: `background`, `total loss, validation`; for a single term, the events."""
         if len(self.terms) == 1:
             return "validation" if band.validation else "train"
-        words = " ".join(word for word in band.term.split("_") if word not in {"", _TOTAL}) or "total loss"
+        parts = [_WORDS.get(word, word) for word in band.term.split("_") if word not in {"", _TOTAL}]
+        words = " ".join(parts) or "total loss"
         return f"{words}, validation" if band.validation else words
 
 

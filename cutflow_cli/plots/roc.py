@@ -134,8 +134,13 @@ def _place(point: OperatingPoint, limit: float) -> Place | None:
 
 
 def _area(curve: RunCurve) -> str | None:
-    """Write the area under a curve; for a single selection it would only repeat its two efficiencies."""
+    """Write the area under a curve; for a single selection it would only repeat its two efficiencies.
+
+    A run that has selections for single masses alone is shown by its score for all of them together.
+    """
     if curve.curve is None or curve.kind == "selection":
         return None
     found: Estimate = area(curve.curve)
-    return None if found.value is None else f"AUC {number(found.value, found.error)}"
+    if found.value is None:
+        return None
+    return f"AUC {number(found.value, found.error)}" + ("" if curve.points else ", all masses")

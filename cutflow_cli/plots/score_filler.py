@@ -30,8 +30,8 @@ class ScoreFiller:
 
     def __init__(self, column: str) -> None:
         self._column = column
-        self._linear = [_Histogram(np.linspace(0.0, 1.0, BINS + 1)) for _ in ROLES]
-        self._logit = [_Histogram(LOGIT_EDGES) for _ in ROLES]
+        self._linear = [Histogram(np.linspace(0.0, 1.0, BINS + 1)) for _ in ROLES]
+        self._logit = [Histogram(LOGIT_EDGES) for _ in ROLES]
 
     def fill(self, batch: EventBatch) -> None:
         """Add events."""
@@ -57,7 +57,7 @@ class ScoreFiller:
         return any(area is not None and area[0][0] + area[0][-1] > _PILED_UP for area in shares)
 
 
-class _Histogram:
+class Histogram:
     """A weighted histogram with under- and overflow; a score of 1 belongs to the last bin."""
 
     def __init__(self, edges: NDArray[np.float64]) -> None:
@@ -66,6 +66,7 @@ class _Histogram:
         self._events = self._missing = 0
 
     def fill(self, values: NDArray[np.float64], weight: NDArray[np.float64]) -> None:
+        """Add values with their weights, each of shape (events,)."""
         known = ~np.isnan(values)
         place = np.searchsorted(self._edges, values[known], side="right")
         place[values[known] == self._edges[-1]] -= 1
@@ -76,6 +77,7 @@ class _Histogram:
 
     @property
     def shape(self) -> Shape:
+        """The sums, as arrays of their own."""
         sumw, sumw2 = self._sums
         return Shape(sumw.copy(), sumw2.copy(), self._events, self._missing, None)
 

@@ -51,6 +51,14 @@ def test_a_term_is_drawn_in_its_own_stage(tmp_path):
     none = np.nan
     curves = curves_for(tmp_path, loss_bce=[0.7, 0.6, none, none, none], loss_punzi=[none, none, 3.0, 2.0, 1.0])
     assert [band.epochs.tolist() for band in curves.bands] == [[1, 2], [3, 4, 5]]
+    assert labels(curves)[0] == ["BCE", "Punzi"]
+
+
+def test_the_total_is_not_joined_across_stages(tmp_path):
+    none = np.nan
+    curves = curves_for(tmp_path, loss=[0.7, 0.6, 1.0, 0.9, 0.8], loss_punzi=[none, none, 3.0, 2.0, 1.0])
+    _, axes = labels(curves)
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [0.7, 0.6, none, 1.0, 0.9, 0.8])
 
 
 @pytest.mark.parametrize(
