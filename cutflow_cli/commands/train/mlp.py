@@ -66,7 +66,7 @@ def mlp(
         typer.Option(
             metavar="N,N,…",
             help="Units of each hidden layer; none for a linear model.",
-            show_default="32,32",
+            show_default="64,64",
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -93,7 +93,17 @@ def mlp(
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(metavar="X", help="The optimiser's.", show_default="0.001", rich_help_panel=TRAINING),
+        typer.Option(metavar="X", help="The optimiser's, at first.", show_default="0.01", rich_help_panel=TRAINING),
+    ] = None,
+    halve_after: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Halve a replica's learning rate when more than N epochs in a row bring no smaller loss; 0 for never.",
+            show_default="4",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     epochs: Annotated[
         int | None,
@@ -101,7 +111,7 @@ def mlp(
             metavar="N",
             min=1,
             help="Passes over the training split.",
-            show_default="what makes 10 000 steps, but 10 to 200",
+            show_default="what makes 6 000 steps, but 10 to 200",
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -158,7 +168,8 @@ def mlp(
 
     chosen = given(
         preset=preset, hidden=hidden, activation=activation, unit=unit, optimiser=optimiser,
-        learning_rate=learning_rate, epochs=epochs, batch_size=batch_size, early_stopping=early_stopping,
+        learning_rate=learning_rate, halve_after=halve_after, epochs=epochs, batch_size=batch_size,
+        early_stopping=early_stopping,
         class_weights=class_weights, negative_weights=negative_weights, bootstrap=bootstrap, fom=fom,
         min_effective_events=min_effective_events, fixed_threshold=fixed_threshold,
     )  # fmt: skip

@@ -12,8 +12,9 @@ two classes (4 386 parameters for three features, as the text says). It is compi
 in Keras means RMSprop at a rate of 0.001.
 
 Where our defaults differ: classes weigh the same whatever was simulated and the relative weights inside a class count;
-units are robust, so that an outlier neither stretches them nor dominates a layer; training stops when the validation
-loss does, for each replica on its own; and the threshold is the one that the figure of merit prefers on validation.
+units are robust, so that an outlier neither stretches them nor dominates a layer; the learning rate starts ten times
+higher and falls with the loss; training stops when the validation loss does, for each replica on its own; and the
+threshold is the one that the figure of merit prefers on validation.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from cutflow_cli.models.weights import ClassWeights, NegativeWeights
 OptimiserName = Literal["adam", "rmsprop", "sgd"]
 
 #: Optimiser steps that are made where no number of epochs is given.
-DEFAULT_STEPS = 10_000
+DEFAULT_STEPS = 6_000
 #: So few passes, or so many, are made over a large or a small sample.
 EPOCH_LIMITS = (10, 200)
 #: Patience where there is a validation split and none is given.
@@ -53,7 +54,9 @@ class MlpSettings(Settings):
         unit: of the features, see `engine.scaling.Scaling.measure`.
         optimiser: `adam` and `rmsprop` as in Keras, or plain gradient descent, `sgd`.
         learning_rate: of the optimiser.
-        epochs: passes over the training split; None for as many as make 10 000 steps, at least 10 and at most 200.
+        halve_after: halve a replica's learning rate when more than so many epochs in a row bring its loss on validation
+            (where there is none, on train) no lower; 0 for never.
+        epochs: passes over the training split; None for as many as make 6 000 steps, at least 10 and at most 200.
         batch_size: events per step, or `all` for one step per epoch.
         early_stopping: stop a replica after so many epochs without a smaller validation loss, and take its best epoch;
             0 to train all epochs and take the last; None for 10 where there is a validation split.
@@ -66,14 +69,15 @@ class MlpSettings(Settings):
     """
 
     preset: Literal["lcf", "cabin", "hml"] | None = None
-    hidden: tuple[int, ...] = (32, 32)
+    hidden: tuple[int, ...] = (64, 64)
     activation: Activation = "relu"
     bias: bool = True
     outputs: Literal[1, 2] = 1
     initial: Initial = "glorot"
     unit: Unit = "robust"
     optimiser: OptimiserName = "adam"
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=1e-2, gt=0)
+    halve_after: int = Field(default=4, ge=0)
     epochs: int | None = Field(default=None, ge=1)
     batch_size: int | Literal["all"] = 512
     early_stopping: int | None = Field(default=None, ge=0)
@@ -152,6 +156,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "unit": "moments",
         "optimiser": "adam",
         "learning_rate": 1e-3,
+        "halve_after": 0,
         "epochs": 200,
         "batch_size": 512,
         "early_stopping": 0,
@@ -167,6 +172,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "unit": "moments",
         "optimiser": "sgd",
         "learning_rate": 0.1,
+        "halve_after": 0,
         "epochs": 100,
         "batch_size": "all",
         "early_stopping": 0,
@@ -182,6 +188,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "unit": "min-max",
         "optimiser": "rmsprop",
         "learning_rate": 1e-3,
+        "halve_after": 0,
         "epochs": 100,
         "batch_size": 128,
         "early_stopping": 0,

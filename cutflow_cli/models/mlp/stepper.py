@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 from cutflow_cli.engine.checkpoint import Arrays
 from cutflow_cli.engine.early_stopping import EarlyStopping
 from cutflow_cli.engine.network import LANES, Networks
-from cutflow_cli.engine.optimisers import Adam, Optimiser, Rmsprop, Sgd
+from cutflow_cli.engine.optimisers import Adam, Optimiser, PlateauSchedule, Rmsprop, Sgd
 from cutflow_cli.engine.randomness import Stream, epoch_order, generator
 from cutflow_cli.models.mlp.prepare import Prepared
 from cutflow_cli.models.mlp.settings import MlpSettings
@@ -99,6 +99,7 @@ class MlpStepper:
             counts = [generator(seed, replica, Stream.BOOTSTRAP).poisson(1.0, len(train)) for replica in replicas]
             self._weight = train.weight * pad(torch.as_tensor(np.stack(counts)), (0, LANES)).to(train.weight)
         self._optimiser: Optimiser = _OPTIMISERS[settings.optimiser](networks.values, settings.learning_rate)
+        self._schedule = PlateauSchedule(len(networks), settings.halve_after) if settings.halve_after else None
         self._stopping = EarlyStopping(networks.values, patience) if patience else None
         self._block = networks.block
 
@@ -135,9 +136,12 @@ class MlpStepper:
         terms = {"loss": (total / events).cpu().numpy()}
         if self._validation is not None:
             terms["validation_loss"] = self._validation_loss(self._validation)
-            if self._stopping is not None:
-                self._stopping.update(epoch + 1, terms["validation_loss"], self.networks.values)
-                self._optimiser.rates[self._stopping.last_epoch > 0] = 0.0
+        watched = terms.get("validation_loss", terms["loss"])
+        if self._schedule is not None:
+            self._schedule.update(watched, self._optimiser)
+        if self._stopping is not None:
+            self._stopping.update(epoch + 1, watched, self.networks.values)
+            self._optimiser.rates[self._stopping.last_epoch > 0] = 0.0
         return terms
 
     def _step(self, start: int, stop: int, order: torch.Tensor | None) -> torch.Tensor:
@@ -160,12 +164,15 @@ class MlpStepper:
 
     def state(self) -> Arrays:
         """Return all that the next epoch depends on."""
-        stopping = {} if self._stopping is None else self._stopping.state()
-        return {**self.networks.state(), **self._optimiser.state(), **stopping}
+        state = {**self.networks.state(), **self._optimiser.state()}
+        for part in (self._schedule, self._stopping):
+            state.update({} if part is None else part.state())
+        return state
 
     def restore(self, state: Arrays) -> None:
         """Go back to a state."""
         self.networks.restore(state)
         self._optimiser.restore(state)
-        if self._stopping is not None:
-            self._stopping.restore(state)
+        for part in (self._schedule, self._stopping):
+            if part is not None:
+                part.restore(state)
