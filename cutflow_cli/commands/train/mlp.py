@@ -162,7 +162,6 @@ def mlp(
     as_json: options.AsJson = False,
 ) -> None:
     """Train multilayer perceptrons as asked."""
-    from cutflow_cli.models.mlp.model import MultilayerPerceptron
     from cutflow_cli.models.mlp.settings import PRESETS, MlpSettings
     from cutflow_cli.models.settings import checked_settings
 
@@ -174,5 +173,10 @@ def mlp(
         min_effective_events=min_effective_events, fixed_threshold=fixed_threshold,
     )  # fmt: skip
     resolved, departures = checked_settings(MlpSettings, PRESETS, chosen, settings)
+
+    from cutflow_cli.models.mlp.model import (
+        MultilayerPerceptron,
+    )  # takes torch with it, which mistakes need not wait for
+
     request = Request(events, out, features, split, split_seed, replicas, seed, device, threads, force, fresh, as_json)
     run_method("mlp", MultilayerPerceptron(resolved), departures, request, ("safetensors",))

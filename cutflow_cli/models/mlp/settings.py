@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from cutflow_cli.engine.network import Activation, Architecture, Initial
+from cutflow_cli.engine.architecture import Activation, Architecture, Initial
 from cutflow_cli.engine.scaling import Unit
 from cutflow_cli.errors import UsageError
 from cutflow_cli.metrics.figures_of_merit import DEFAULT_FIGURE, MIN_EFFECTIVE_EVENTS, require_figure
