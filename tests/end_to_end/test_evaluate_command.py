@@ -254,6 +254,7 @@ def test_help_states_defaults(run_cutflow):
         "[default: test]",
         "[default: figures]",
         "--background-uncertainty",
+        "--working-point",
         "--json",
         "--force",
     ):

@@ -1,0 +1,124 @@
+"""What is printed where runs of several methods stand side by side."""
+
+from __future__ import annotations
+
+import pytest
+
+from cutflow_cli.evaluation.evaluate import evaluate_runs
+from cutflow_cli.evaluation.present import printed_tables
+from cutflow_cli.evaluation.report import read_report
+from cutflow_cli.runs import open_run
+
+
+@pytest.fixture
+def printed(make_sample, make_run, make_scan, make_score_run, tmp_path):
+    """Tables of a network, a scan and a selection, by the beginning of their title."""
+
+    def make(*wanted, **options):
+        sample = make_sample(events=6000)
+        made = {
+            "net": lambda: make_score_run("net", sample.path),
+            "scan": lambda: make_scan("scan", sample.path),
+            "cuts": lambda: make_run("cuts", sample.path),
+        }
+        runs = [made[name]() for name in wanted]
+        report = evaluate_runs(runs, sample.path, tmp_path / "report", figures=False, **options)
+        tables = list(printed_tables(report, [(run.name, open_run(run)) for run in runs]))
+        assert list(printed_tables(read_report(report.path), [(run.name, open_run(run)) for run in runs])) == tables
+        return tables, report
+
+    return make
+
+
+def titled(tables, beginning):
+    (table,) = (table for table in tables if table.title.startswith(beginning))
+    return table
+
+
+def test_one_row_for_each_run_comes_first(printed):
+    tables, report = printed("net", "scan", "cuts")
+    table = tables[0]
+    assert table.title.startswith("Runs side by side on ")
+    assert table.title.endswith("split test, 300 fb⁻¹")
+    assert [row[0] for row in table.rows] == ["net (mlp)", "scan (cabin-scan)", "cuts (lcf-parallel)"]
+    assert [row[1] for row in table.rows] == ["score > 0.55", "ε_s=0.5", "its cuts"]
+    values = {
+        (row.run, row.metric): row.value
+        for row in report.consensus
+        if row.working_point in ("default", "signal_efficiency=0.5", None)
+    }
+    columns = dict(zip(table.header, zip(*table.rows, strict=True), strict=True))
+    for position, run in enumerate(("net", "scan", "cuts")):
+        assert float(columns["ε_s"][position].split("±")[0]) == pytest.approx(
+            values[run, "signal_efficiency"], abs=6e-3
+        )
+        assert float(columns["AUC"][position].split("±")[0]) == pytest.approx(values[run, "auc"], abs=6e-3)
+        assert float(columns["R50"][position]) == pytest.approx(values[run, "rejection_at_50"], rel=6e-3)
+        assert columns["ACC"][position] == f"{values[run, 'accuracy']:.4f}"
+    text = "\n".join(table.footnotes)
+    assert "curve of scan: the broken line from (0, 0) through the working points to (1, 1)" in text
+    assert "curve of cuts: the broken line from (0, 0) through the selection to (1, 1)" in text
+
+
+def test_tables_fit_a_page(printed):
+    tables, _ = printed("net", "scan", "cuts")
+    for table in tables:
+        widths = [max(len(part) for part in title.split("\n")) for title in table.header]
+        for row in table.rows:
+            widths = [max(width, len(cell)) for width, cell in zip(widths, row, strict=True)]
+        assert sum(widths) + 3 * (len(widths) - 1) <= 130, table.title
+
+
+def test_background_at_equal_signal_efficiency(printed):
+    tables, report = printed("net", "scan", "cuts")
+    table = titled(tables, "Background efficiency at equal signal efficiency")
+    assert table.header == ("ε_s", "0.1", "0.3", "0.5", "0.7", "0.9")
+    assert [row[0] for row in table.rows] == ["net", "scan"]  # a single selection has no curve to speak of
+    table = titled(tables, "Background efficiency at the signal efficiency of each selection")
+    assert [row[0] for row in table.rows] == ["the selection", "net", "scan"]
+    (own,) = (row for row in report.headline if (row.run, row.metric) == ("cuts", "background_efficiency"))
+    assert float(table.rows[0][1].split("±")[0]) == pytest.approx(own.value, abs=6e-3)
+    assert table.header[1].startswith("cuts\nε_s = 0.")
+
+
+def test_single_selections_are_not_compared_as_curves(printed):
+    tables, _ = printed("cuts")
+    assert tables[0].title.startswith("Selection cuts")
+    assert not any(table.title.startswith(("Runs side", "Background eff")) for table in tables)
+    metrics = titled(tables, "Consensus on /")
+    assert "AUC" not in [row[0] for row in metrics.rows]
+
+
+def test_working_points_of_a_scan(printed):
+    tables, _ = printed("scan")
+    table = titled(tables, "Working points of scan: cabin-scan")
+    assert table.header == (
+        "", "ε_s", "ε_b", "Asimov Z", "free ε_b\n(train)", "price\n(train)", "Asimov Z\n(validation)",
+    )  # fmt: skip
+    assert [row[0] for row in table.rows] == ["ε_s=0.2", "ε_s=0.5 *", "ε_s=0.8"]
+    assert [row[4:] for row in table.rows] == [
+        ("0.01", "0.001", "1.25"), ("0.05", "0.002", "2.5"), ("0.2", "0.003", "1.75"),
+    ]  # fmt: skip
+    assert "* recommended" in table.footnotes[0]
+
+
+def test_only_the_quoted_working_point_is_shown_in_detail(printed):
+    tables, _ = printed("scan", "cuts", working_point="signal_efficiency=0.8")
+    assert [row[0] for row in titled(tables, "Working points").rows] == ["ε_s=0.2", "ε_s=0.5", "ε_s=0.8 *"]
+    assert "* quoted" in titled(tables, "Working points").footnotes[0]
+    for beginning in ("Selection scan signal_efficiency=0.8", "Cut flow scan signal_efficiency=0.8"):
+        assert titled(tables, beginning)
+    assert sum(table.title.startswith("Cut flow scan") for table in tables) == 1
+    metrics = titled(tables, "Consensus on /")
+    assert metrics.header == ("", "scan signal_efficiency=0.8", "cuts")
+    cells = {row[0]: row[1:] for row in metrics.rows}
+    assert cells["AUC"][0] != "–" == cells["AUC"][1]
+
+
+def test_a_score_has_no_table_of_cuts(printed):
+    tables, _ = printed("net")
+    assert not any(table.title.startswith("Selection") for table in tables)
+    flow = titled(tables, "Cut flow net")
+    assert "  score > 0.55" in [row[0] for row in flow.rows]
+    compared = titled(tables, "Consensus on train against test")
+    assert [row[0] for row in compared.rows][-1] == "net  AUC"
