@@ -190,6 +190,14 @@ def test_a_feature_that_separates_on_both_sides_is_told_of_and_windows_use_it():
     assert backgrounds[1] < 0.6 * backgrounds[0]
 
 
+def test_windows_start_open_so_that_the_gradient_learns_them():
+    sample = gaussian_sample(3000, 3, seed=4)
+    found = fit(sample, TrainingContext(), windows=True, exact=False, epochs=200)
+    table = found.tables["working_points"]
+    np.testing.assert_allclose(table["signal_efficiency"], table["target"], atol=0.05)
+    assert (table["background_efficiency"] < table["signal_efficiency"]).all()
+
+
 def test_a_side_that_is_better_for_some_targets_only_is_told():
     """Signal at 0 (60%) and 10, background below (30%), between (50%) and above (20%).
 

@@ -49,7 +49,7 @@ class FusedStepper:
         self._signal_blocks = -(-self._signal_events // kernel.BLOCK)
         self._blocks = self._signal_blocks + -(-(len(order) - self._signal_events) // kernel.BLOCK)
         networks = 1 if settings.single else len(settings.targets)
-        self._bias = np.zeros((len(weights), networks, len(neurons)))
+        self._bias = neurons.initial_bias(len(weights), networks)
         self._sums = np.zeros((self._blocks, networks, 2 + 2 * len(neurons)))
         self._pool = ThreadPoolExecutor(max_workers=threads)
         self._shares = np.linspace(0, self._blocks, min(threads, self._blocks) + 1).astype(int)

@@ -23,6 +23,8 @@ from cutflow_cli.models.protocol import Fitted, TrainingContext
 Array = NDArray[np.float64]
 Path = Literal["auto", "fused", "torch"]
 
+#: Standard deviations from the mean at which the two boundaries of a window start: at zero nothing would be between.
+_WINDOW = 1.5
 #: Share of the progress that the gradient is given where the exact step follows.
 _GRADIENT_SHARE = 0.2
 
@@ -157,14 +159,14 @@ class CabinScan:
 
 def _neurons(directions: Directions, sample: EventSample, settings: CabinSettings) -> Neurons:
     """Give each feature a neuron, or with `windows` two where no direction was given."""
-    features, sides = [], []
+    rows: list[tuple[int, float, float]] = []
     for i, name in enumerate(sample.features):
-        features.append(i)
-        sides.append(directions.side[i])
         if settings.windows and name not in settings.directions:
-            features.append(i)
-            sides.append(-directions.side[i])
-    return Neurons(np.array(features, dtype=np.int64), np.array(sides))
+            rows += [(i, directions.side[i], _WINDOW), (i, -directions.side[i], _WINDOW)]
+        else:
+            rows.append((i, directions.side[i], 0.0))
+    feature, side, start = zip(*rows, strict=True)
+    return Neurons(np.array(feature, dtype=np.int64), np.array(side), np.array(start))
 
 
 def _landscape(sample: EventSample, data: Prepared, neurons: Neurons, settings: CabinSettings) -> Landscape | None:

@@ -40,13 +40,20 @@ class Neurons:
     Attributes:
         feature: position of the feature, shape (neurons,).
         side: +1 keeps what is above its boundary, −1 what is below, shape (neurons,).
+        start: bias that it starts with, shape (neurons,); None for the publication's zero.
     """
 
     feature: NDArray[np.int64]
     side: NDArray[np.float64]
+    start: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.feature)
+
+    def initial_bias(self, replicas: int, networks: int) -> NDArray[np.float64]:
+        """Return what training starts from, shape (replicas, networks, neurons)."""
+        start = np.zeros(len(self)) if self.start is None else self.start
+        return np.tile(start, (replicas, networks, 1))
 
 
 def prepare(sample: EventSample, settings: CabinSettings) -> Prepared:

@@ -111,7 +111,7 @@ class TorchStepper:
         self._weights = [make(w) for w in weights]
         networks = 1 if settings.single else len(settings.targets)
         shape = (len(weights), networks, len(neurons))
-        self._bias = make(np.zeros(shape))
+        self._bias = make(neurons.initial_bias(len(weights), networks))
         self._slope = make(neurons.side).expand(shape).clone()
         self._targets = None if settings.single else make(np.array(settings.targets))
         self._chunk = max(1, LARGEST_PASS // max(1, z.size))
