@@ -77,10 +77,7 @@ def test_replicas_give_errors(train, tmp_path):
     [
         (["--fom", "asimof"], {}, 2, ["--fom", "did you mean asimov?"]),
         (["--strategy", "parallel", "--order", "greedy"], {}, 2, ["--order", "parallel"]),
-        (["--bins", "10"], {}, 2, ["--bins", "--search bins"]),
-        (["--fom", "accuracy", "--min-effective-events", "3"], {}, 2, ["--min-effective-events", "accuracy"]),
         (["--replicas", "3", "--no-bootstrap"], {}, 2, ["--no-bootstrap", "the same"]),
-        (["--min-gain", "-1"], {}, 2, ["--min-gain"]),
         ([], {"label": np.zeros(4000, dtype=int)}, 3, ["events.parquet", "no signal events"]),
         ([], {"weight": -np.ones(4000)}, 3, ["'weight'", "--negative-weights"]),
     ],

@@ -47,9 +47,12 @@ def test_what_it_counted_is_what_its_cuts_select(fom, strategy):
     assert steps["figure_of_merit_of_flow"][-1] == pytest.approx(figure_of(fitted.flows[0], sample, fom))
     for position, name in enumerate(steps["observable"]):
         one = next(step for step in fitted.flows[0].steps if step.cut.observable == name)
-        assert (one.cut.region.value, one.cut.lower, one.cut.upper) == tuple(
-            steps[column][position] for column in ("region", "lower", "upper")
-        )
+        assert one.cut.region.value == steps["region"][position]
+        for side in ("lower", "upper"):
+            assert getattr(one.cut, side) == (None if steps[side].mask[position] else steps[side][position])
+        others = replace(fitted.flows[0], steps=tuple(step for step in fitted.flows[0].steps if step is not one))
+        without = figure_of(others, sample, fom)
+        assert steps["figure_of_merit_without"][position] == pytest.approx(without) or np.isneginf(without)
     if strategy == "sequential":
         assert np.array_equal(steps["figure_of_merit_after"], steps["figure_of_merit_of_flow"])
         assert np.array_equal(steps["figure_of_merit_after"][:-1], steps["figure_of_merit_before"][1:])
@@ -159,6 +162,8 @@ def test_importances_sum_to_one_and_are_zero_where_nothing_is_cut():
     shares = {step.cut.observable: step.importance for step in flow.steps}
     assert sum(shares.values()) == pytest.approx(1.0)
     assert shares["noise"] == 0.0
+    assert all(step.n_minus_1_loss is None for step in flow.steps)  # a balanced error says little of a significance
+    flow = fit(mock_sample(6000, kinds="left noise right"), fom="balanced_accuracy").flows[-1]
     assert all(step.n_minus_1_loss > 0 for step in flow.steps if step.active)
 
 
@@ -174,6 +179,12 @@ def test_parallel_cuts_that_harm_each_other_are_said():
     copies = sample.x + np.random.default_rng(0).normal(0.0, 2.0, (4000, 6)).astype(np.float32)
     fitted = fit(make_sample(copies, sample.label), fom="accuracy", strategy="parallel")
     assert any("do not know of each other" in text for text in fitted.warnings)
+
+
+def test_parallel_cuts_that_leave_nothing_are_said():
+    fitted = fit(physical(mock_sample(2000), 0.05), strategy="parallel", min_signal_efficiency=0.0)
+    assert np.isnan(fitted.history["figure_of_merit"][-1])
+    assert any("the cut on" in text and "alone" in text for text in fitted.warnings)
 
 
 def test_replicas_are_bootstraps_and_a_block_is_that_of_a_longer_run():

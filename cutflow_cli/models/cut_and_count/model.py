@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cutflow_cli.engine.randomness import Stream, generator
 from cutflow_cli.errors import Interrupted, UsageError
 from cutflow_cli.events.batch import EventSample
-from cutflow_cli.metrics.figures_of_merit import FIGURES_OF_MERIT
+from cutflow_cli.metrics.figures_of_merit import ADDITIVE, FIGURES_OF_MERIT
 from cutflow_cli.models.cut_and_count.profile import B2, B, S
 from cutflow_cli.models.cut_and_count.scan import Scan, Step
 from cutflow_cli.models.cut_and_count.settings import CutAndCountSettings
@@ -63,7 +63,7 @@ class CutAndCount:
         if self.settings.search == "exact" and self.settings.cross_check:
             half = generator(context.seed, 0, Stream.SHUFFLE).random(len(sample)) < 0.5
         scans: list[list[Step]] = []
-        cumulative: list[list[float]] = []
+        figures: list[tuple[list[float], list[float]]] = []
         for done, replica in enumerate(context.replicas):
             reason = context.stop_reason()
             if reason:
@@ -72,23 +72,23 @@ class CutAndCount:
             counts = _poisson(context.seed, replica, len(sample)) if bootstrap else None
             scan = Scan(make_view(ready, counts, self.settings), self.settings, half)
             scans.append(scan.run())
-            cumulative.append(scan.cumulative(scans[-1]))
-            text = f"{FIGURES_OF_MERIT[self.settings.fom]} {cumulative[-1][-1]:.4g}"
+            figures.append((scan.cumulative(scans[-1]), scan.without_each(scans[-1])))
+            text = f"{FIGURES_OF_MERIT[self.settings.fom]} {figures[-1][0][-1]:.4g}"
             context.progress((done + 1) / len(context.replicas), text)
         trained = time.perf_counter()
         order = common_order(scans)
         flows = [
-            with_n_minus_1(_flow(steps, order, replica).rounded(sample.dtypes), sample)
+            self._judged(_flow(steps, order, replica).rounded(sample.dtypes), sample)
             for steps, replica in zip(scans, context.replicas, strict=True)
         ]
-        agreed = with_n_minus_1(consensus(flows).rounded(sample.dtypes), sample)
-        table = _steps_table(scans, cumulative, context.replicas)
+        agreed = self._judged(consensus(flows).rounded(sample.dtypes), sample)
+        table = _steps_table(scans, figures, context.replicas)
         history = {
             "replica": table["replica"],
             "epoch": table["position"] + np.int32(1),
             "figure_of_merit": table["figure_of_merit_of_flow"],
         }
-        warnings = (*concerns(agreed, sample), *self._warnings(scans, cumulative))
+        warnings = (*concerns(agreed, sample), *self._warnings(scans[0], figures[0][0][-1]))
         timings = {"prepare": prepared - started, "train": trained - prepared, "combine": time.perf_counter() - trained}
         resolved = {"bootstrap": bootstrap, "order": "greedy" if self.settings.greedy else "given"}
         return Fitted((*flows, agreed), history, warnings, timings, resolved, tables={"steps": table})
@@ -102,18 +102,25 @@ class CutAndCount:
             raise UsageError(msg + "use --replicas 1 or --bootstrap")
         return self.settings.bootstrap
 
-    def _warnings(self, scans: Sequence[Sequence[Step]], cumulative: Sequence[Sequence[float]]) -> list[str]:
-        """Say what the figure of merit shows to be doubtful, for the first replica."""
-        steps, whole = scans[0], cumulative[0][-1]
+    def _judged(self, flow: CutFlow, sample: EventSample) -> CutFlow:
+        """Fill in N-1 losses where they measure what was sought: a balanced error says little of a significance.
+
+        The figure of merit without each cut is in the table of steps.
+        """
+        return with_n_minus_1(flow, sample) if self.settings.fom in ADDITIVE else flow
+
+    def _warnings(self, steps: Sequence[Step], whole: float) -> list[str]:
+        """Say what the figure of merit of the first replica shows to be doubtful."""
         name = FIGURES_OF_MERIT[self.settings.fom]
         best = max(steps, key=lambda step: step.after)
         found = []
-        if self.settings.strategy == "parallel" and best.active and whole < best.after:
+        if self.settings.strategy == "parallel" and best.active and not whole >= best.after:
+            together = "undefined" if math.isnan(whole) else f"{whole:.4g}"
             found.append(
-                f"all cuts together have {name} {whole:.4g} on train, the cut on {best.cut.observable} alone "
+                f"all cuts together have {name} {together} on train, the cut on {best.cut.observable} alone "
                 f"{best.after:.4g}: parallel cuts do not know of each other, a sequential flow does"
             )
-        if self.settings.class_weights == "unit" and self.settings.fom not in ("accuracy", "balanced_accuracy"):
+        if self.settings.class_weights == "unit" and self.settings.fom not in ADDITIVE:
             found.append(
                 f"{name} was computed with a weight of one for every simulated event, so it is no significance"
             )
@@ -165,25 +172,30 @@ def _flow(steps: Sequence[Step], order: Sequence[int], replica: int) -> CutFlow:
 
 
 def _steps_table(
-    scans: Sequence[Sequence[Step]], cumulative: Sequence[Sequence[float]], replicas: Sequence[int]
+    scans: Sequence[Sequence[Step]],
+    of_flows: Sequence[tuple[Sequence[float], Sequence[float]]],
+    replicas: Sequence[int],
 ) -> dict[str, Any]:
-    rows = [
-        (replica, position, step, figure)
-        for replica, steps, figures in zip(replicas, scans, cumulative, strict=True)
-        for position, (step, figure) in enumerate(zip(steps, figures, strict=True))
-    ]
-    steps = [row[2] for row in rows]
+    """Make a row of each step; figures of merit of the flow are those up to the step, and of all of it but the step."""
+    steps = [step for one in scans for step in one]
+    observables = len(scans[0])
     kept = np.array([step.kept for step in steps])
+
+    def boundaries(values: list[float | None]) -> NDArray[np.float64]:
+        numbers = np.array([np.nan if value is None else value for value in values])
+        return np.ma.masked_array(numbers, [value is None for value in values])
+
     return {
-        "replica": np.array([row[0] for row in rows], dtype=np.int32),
-        "position": np.array([row[1] for row in rows], dtype=np.int32),
+        "replica": np.repeat(np.array(replicas, dtype=np.int32), observables),
+        "position": np.tile(np.arange(observables, dtype=np.int32), len(scans)),
         "observable": [step.cut.observable for step in steps],
         "region": [step.cut.region.value for step in steps],
-        "lower": [step.cut.lower for step in steps],
-        "upper": [step.cut.upper for step in steps],
+        "lower": boundaries([step.cut.lower for step in steps]),
+        "upper": boundaries([step.cut.upper for step in steps]),
         "figure_of_merit_before": np.array([step.before for step in steps]),
         "figure_of_merit_after": np.array([step.after for step in steps]),
-        "figure_of_merit_of_flow": np.array([row[3] for row in rows]),
+        "figure_of_merit_of_flow": np.concatenate([figures for figures, _ in of_flows]),
+        "figure_of_merit_without": np.concatenate([figures for _, figures in of_flows]),
         "signal": kept[:, S],
         "background": kept[:, B],
         "background_error": np.sqrt(kept[:, B2]),

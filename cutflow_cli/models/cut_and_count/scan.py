@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from cutflow_cli.metrics.figures_of_merit import FIGURES_OF_MERIT
 from cutflow_cli.models.cut_and_count.bins import best_of_bins
@@ -65,12 +67,20 @@ class Scan:
         return list(self._greedy(observables) if self._settings.greedy else self._in_order(observables))
 
     def cumulative(self, steps: Iterable[Step]) -> list[float]:
-        """Return the figure of merit of the flow up to and with each step, all its cuts together."""
+        """Return the figure of merit of the flow up to and with each step, all its cuts together; NaN if undefined."""
         view, figures = self._all, []
         for step in steps:
             view = view.after(step.observable, step.cut)
-            figures.append(view.figure)
+            figures.append(view.figure if math.isfinite(view.figure) else math.nan)
         return figures
+
+    def without_each(self, steps: Sequence[Step]) -> list[float]:
+        """Return the figure of merit of the whole flow without each step's cut; NaN where that is undefined."""
+        columns = self._all.ready.columns
+        masks = [step.cut.passes(columns[step.observable]) for step in steps]
+        failed = np.sum([~mask for mask in masks], axis=0)
+        figures = [self._all.within(failed == ~mask).figure for mask in masks]
+        return [figure if math.isfinite(figure) else math.nan for figure in figures]
 
     def _in_order(self, observables: Iterable[int]) -> Iterable[Step]:
         view = self._all
