@@ -37,7 +37,7 @@ def select(fitted, **wanted):
 @pytest.fixture(scope="module")
 def long():
     """A training long enough to learn something."""
-    return fit(peak_settings(bce_epochs=20, epochs=40), replicas=range(3))
+    return fit(peak_settings(bce_epochs=20, epochs=40, background_floor=10.0), replicas=range(3))
 
 
 def test_one_cut_for_all_is_learned(long):

@@ -101,7 +101,7 @@ def test_windows_fitted_to_the_core():
     for mass, cut in zip(MASSES, windows.cuts, strict=True):
         assert (cut.lower + cut.upper) / 2 == pytest.approx(mass**2, abs=0.02)
         assert (cut.upper - cut.lower) / 4 == pytest.approx(WIDTH, rel=0.06)
-    assert "fitted to the signal's core" in windows.notes[0]
+    assert windows.notes == ("windows of m2 fitted to the core of each hypothesis' signal, ±2 σ",)
 
 
 def test_the_core_under_a_tail():

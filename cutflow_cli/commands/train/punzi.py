@@ -156,7 +156,7 @@ def punzi(
     bce_epochs: Annotated[int | None, _training("N", "Passes of the pretraining.", "20", 1)] = None,
     bce_batch_size: Annotated[int | None, _training("N", "Events per step of the pretraining.", "1024", 1)] = None,
     bce_learning_rate: Annotated[float | None, _training("X", "Learning rate of the pretraining.", "0.01")] = None,
-    epochs: Annotated[int | None, _training("N", "Passes with Punzi's loss.", "80", 1)] = None,
+    epochs: Annotated[int | None, _training("N", "Passes with Punzi's loss.", "100", 1)] = None,
     batch_size: Annotated[str | None, _training("N|all", "Events per step with it, about.", "20000")] = None,
     learning_rate: Annotated[float | None, _training("X", "Learning rate with it.", "0.03")] = None,
     normalise_loss: Annotated[
@@ -176,7 +176,7 @@ def punzi(
     ] = None,
     background_floor: Annotated[
         float | None,
-        _training("N", "Effective events of the training split that B counts for at least; 0 for none.", "30", 0),
+        _training("N", "Effective events of the training split that B counts for at least; 0 for none.", "60", 0),
     ] = None,
     negative_weights: options.NegativeWeights = None,
     bootstrap: options.Bootstrap = None,
@@ -194,7 +194,6 @@ def punzi(
     as_json: options.AsJson = False,
 ) -> None:
     """Train Punzi networks as asked."""
-    from cutflow_cli.models.punzi.model import PunziNet
     from cutflow_cli.models.punzi.settings import PRESETS, PunziSettings
     from cutflow_cli.models.settings import checked_settings
 
@@ -209,6 +208,8 @@ def punzi(
         fixed_threshold=fixed_threshold, min_effective_events=min_effective_events,
     )  # fmt: skip
     resolved, departures = checked_settings(PunziSettings, PRESETS, chosen, settings)
+    from cutflow_cli.models.punzi.model import PunziNet  # torch, which takes its time
+
     request = Request(
         events, out, features, split, split_seed, replicas, seed, device, threads, force, fresh, as_json,
         hypothesis_column=hypothesis_column,

@@ -237,8 +237,9 @@ def _said(
         said.append("the luminosity is not known, so σ_min is in produced signal events; --luminosity gives it in fb")
     missing = [shown(mass) for mass in windows.hypotheses if mass not in generated]
     if missing:
+        which = "" if len(missing) == len(windows.hypotheses) else f" for hypothesis {', '.join(missing)}"
         said.append(
-            f"ε counts from the signal events in the file for hypothesis {', '.join(missing)}: the number generated is "
-            "not known (--generated-events)"
+            f"ε counts from the signal events in the file{which}: the number generated is not known "
+            "(--generated-events gives it)"
         )
     return said

@@ -27,7 +27,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from cutflow_cli.engine.network import Architecture, Initial
+from cutflow_cli.engine.architecture import Architecture, Initial
 from cutflow_cli.engine.scaling import Unit
 from cutflow_cli.errors import UsageError
 from cutflow_cli.metrics.figures_of_merit import MIN_EFFECTIVE_EVENTS
@@ -96,12 +96,12 @@ class PunziSettings(Settings):
     bce_epochs: int = Field(default=20, ge=1)
     bce_batch_size: int = Field(default=1024, ge=1)
     bce_learning_rate: float = Field(default=0.01, gt=0)
-    epochs: int = Field(default=80, ge=1)
+    epochs: int = Field(default=100, ge=1)
     batch_size: int | Literal["all"] = 20_000
     learning_rate: float = Field(default=0.03, gt=0)
     normalise_loss: bool = True
     sharpness: float = Field(default=20.0, ge=1)
-    background_floor: float = Field(default=30.0, ge=0)
+    background_floor: float = Field(default=60.0, ge=0)
     negative_weights: NegativeWeights = "keep"
     bootstrap: bool = False
     fixed_threshold: float = Field(default=0.5, gt=0, lt=1)

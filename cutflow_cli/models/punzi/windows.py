@@ -97,10 +97,9 @@ def find_windows(sample: EventSample, settings: PunziSettings) -> Windows:
             chosen = Windows(hypotheses, held_out, ()).signal_of(position, sample)
             centre, width = gaussian_core(values[chosen], sample.expected[chosen], f"hypothesis {shown(mass)}")
             bounds.append(_around(centre, width, settings.n_sigma))
-            window = f"({bounds[-1][0]:.6g}, {bounds[-1][1]:.6g})"
-            notes.append(f"{shown(mass)}: {centre:.6g} ± {width:.3g}, window {window}")
-        what = f"windows of {settings.mass_column} fitted to the signal's core, ±{settings.n_sigma:g} σ"
-        notes = [f"{what}: {'; '.join(notes)}"]
+        notes.append(
+            f"windows of {settings.mass_column} fitted to the core of each hypothesis' signal, ±{settings.n_sigma:g} σ"
+        )
     dtype = "float32" if values.dtype == np.float32 else "float64"
     cuts = tuple(Cut(settings.mass_column, Region.INSIDE, low, high).rounded(dtype) for low, high in bounds)
     return Windows(hypotheses, held_out, cuts, tuple(notes))
