@@ -28,7 +28,8 @@ def test_every_command_and_option_shown_exists(root):
         for word in words:
             if word.startswith("--"):
                 assert word in options, f"{line}: {command.name} has no {word}"
-    assert seen == {"generate-mock", "ingest", "train", "lcf-parallel", "lcf-sequential", "evaluate", "export-cuts"}
+    known = typer.main.get_command(app).commands
+    assert seen == set(known) | set(known["train"].commands)
 
 
 def test_every_command_has_its_section(root):

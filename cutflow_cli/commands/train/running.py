@@ -155,10 +155,14 @@ def _report(training: Training, said: Sequence[str], *, as_json: bool) -> None:
         recommended = run.manifest.recommended
         terminal.result_json({"run": str(run.path), "already_done": done, "recommended": recommended, **exported})
         return
-    terminal.result(export_cuts(run, "text", choice=Choice(working_point=run.manifest.recommended)).text.rstrip())
-    points = dict.fromkeys(flow.working_point for flow in run.flows)
+    points = tuple(dict.fromkeys(flow.working_point for flow in run.flows))
+    masses = tuple(dict.fromkeys(flow.hypothesis for flow in run.flows))
+    one = Choice(working_point=run.manifest.recommended, hypothesis=masses[0])
+    terminal.result(export_cuts(run, "text", choice=one).text.rstrip())
+    parts = []
     if len(points) > 1:
-        terminal.note(
-            f"{run.path}: holds {len(points)} working points, of which {run.manifest.recommended} is recommended; "
-            f"`cutflow export-cuts {run.path}` shows them all"
-        )
+        parts.append(f"{len(points)} working points, of which {run.manifest.recommended} is recommended")
+    if len(masses) > 1:
+        parts.append(f"a selection for each of {len(masses)} hypotheses, of which the first is shown")
+    if parts:
+        terminal.note(f"{run.path}: holds {' and '.join(parts)}; `cutflow export-cuts {run.path}` shows them all")
