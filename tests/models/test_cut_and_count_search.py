@@ -127,13 +127,17 @@ def test_many_values_take_the_same_maximum_as_a_dense_table(fom, shape):
 
 @given(st.floats(1e-3, 1e4), st.floats(1e-2, 1e3), st.floats(0, 3), st.floats(1.0, 3.0))
 def test_the_bound_rests_on_laws_that_hold(s, b, relative, factor):
-    """Asimov's significance falls with B at a fixed relative error, and with the error; it is below S/√(B+σ²)."""
+    """Asimov's significance falls with B at a fixed relative error or variance per event, and with the error alone.
+
+    It is below S/√(B+σ²).
+    """
 
     def z(background, error):
         return float(asimov_significance(s, background, error))
 
     error = relative * b
     assert z(b * factor, error * factor) <= z(b, error) * (1 + 1e-9)
+    assert z(b * factor, error * np.sqrt(factor)) <= z(b, error) * (1 + 1e-9)
     assert z(b, error * factor) <= z(b, error) * (1 + 1e-9)
     assert z(b, error) <= s / np.hypot(np.sqrt(b), error) * (1 + 1e-9)
 

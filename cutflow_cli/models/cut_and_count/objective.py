@@ -94,10 +94,10 @@ class Objective:
         """Return what `values` can't exceed for selections that keep between `low` and `high`.
 
         All figures rise with S and fall with B, so that the best corner bounds the rest. Asimov's significance falls
-        with the variance of B, and with B at a fixed relative error of B; at a fixed absolute one it may rise, where
-        S > B, so the corner has the least relative error. The guards tighten the corner: N
-        effective events are at least N events (Cauchy-Schwarz), hence ΣwB² ≥ N w² with w the lightest, and
-        B ≥ √(N ΣwB²).
+        with the variance of B. It falls with B too where the relative error of B is fixed, or its variance per event,
+        but may rise where its absolute error is and S > B; so the corner has the least relative error, or the variance
+        of the lightest events if that is more (ΣwB² ≥ w Σ|wB| ≥ w B with w the lightest). The guards tighten the corner: N
+        effective events are at least N events (Cauchy-Schwarz), hence ΣwB² ≥ N w², and B ≥ √(N ΣwB²).
 
         Args:
             low: least sums kept, shape (4, sets of selections).
@@ -116,7 +116,8 @@ class Objective:
         chosen = np.flatnonzero(alive & (self._ceiling(corner) > above))
         corner = corner[:, chosen]
         if self.fom == "asimov":
-            corner[B2] *= np.minimum(corner[B] / high[B, chosen], 1.0) ** 2
+            least_relative = corner[B2] * np.minimum(corner[B] / high[B, chosen], 1.0) ** 2
+            corner[B2] = np.maximum(least_relative, self.lightest * corner[B])
         figure = np.full(len(alive), -np.inf)
         figure[chosen] = self.unguarded(corner)
         return figure

@@ -17,7 +17,7 @@ from cutflow_cli.models.cut_and_count.objective import Numbers, Objective
 
 Positions = NDArray[np.int64]
 #: Blocks to begin with, and parts into which one is divided, for one boundary and for each of two.
-_BLOCKS, _PARTS = (64, 16), (16, 4)
+_BLOCKS, _PARTS = (128, 16), (32, 4)
 #: Pairs of blocks whose bounds are computed at once; more only take memory.
 _AT_ONCE = 1 << 17
 
