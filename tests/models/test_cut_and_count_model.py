@@ -187,6 +187,12 @@ def test_parallel_cuts_that_leave_nothing_are_said():
     assert any("the cut on" in text and "alone" in text for text in fitted.warnings)
 
 
+def test_an_accuracy_that_is_one_class_s_is_said():
+    sample = physical(mock_sample(1000), 0.01)
+    assert any("100 times" in text and "--class-weights unit" in text for text in fit(sample, fom="accuracy").warnings)
+    assert not any("times" in text for text in fit(sample, fom="accuracy", class_weights="unit").warnings)
+
+
 def test_replicas_are_bootstraps_and_a_block_is_that_of_a_longer_run():
     sample = mock_sample(2000, seed=5)
     whole, block = fit(sample, range(4)), fit(sample, range(2, 4))

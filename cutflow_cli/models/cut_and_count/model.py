@@ -22,6 +22,9 @@ from cutflow_cli.models.lcf.flow import concerns, with_n_minus_1
 from cutflow_cli.models.protocol import Fitted, TrainingContext
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut, consensus
 
+#: Where one class has so many times the expected events of the other, the accuracy is that of the larger alone.
+_UNEVEN = 10.0
+
 
 class CutAndCount:
     """Cut and count: for each observable the region with the best figure of merit, exactly.
@@ -88,7 +91,7 @@ class CutAndCount:
             "epoch": table["position"] + np.int32(1),
             "figure_of_merit": table["figure_of_merit_of_flow"],
         }
-        warnings = (*concerns(agreed, sample), *self._warnings(scans[0], figures[0][0][-1]))
+        warnings = (*concerns(agreed, sample), *self._warnings(sample, scans[0], figures[0][0][-1]))
         timings = {"prepare": prepared - started, "train": trained - prepared, "combine": time.perf_counter() - trained}
         resolved = {"bootstrap": bootstrap, "order": "greedy" if self.settings.greedy else "given"}
         return Fitted((*flows, agreed), history, warnings, timings, resolved, tables={"steps": table})
@@ -109,7 +112,7 @@ class CutAndCount:
         """
         return with_n_minus_1(flow, sample) if self.settings.fom in ADDITIVE else flow
 
-    def _warnings(self, steps: Sequence[Step], whole: float) -> list[str]:
+    def _warnings(self, sample: EventSample, steps: Sequence[Step], whole: float) -> list[str]:
         """Say what the figure of merit of the first replica shows to be doubtful."""
         name = FIGURES_OF_MERIT[self.settings.fom]
         best = max(steps, key=lambda step: step.after)
@@ -120,6 +123,14 @@ class CutAndCount:
                 f"all cuts together have {name} {together} on train, the cut on {best.cut.observable} alone "
                 f"{best.after:.4g}: parallel cuts do not know of each other, a sequential flow does"
             )
+        background, signal = np.bincount(sample.label, weights=sample.expected, minlength=2)
+        if self.settings.fom == "accuracy" and self.settings.class_weights == "physical":
+            ratio = max(signal, background) / min(signal, background)
+            if ratio > _UNEVEN:
+                found.append(
+                    f"of the expected events one class has {ratio:.3g} times the other, and the accuracy is little but "
+                    "that class's; --fom balanced_accuracy or --class-weights unit weigh the classes otherwise"
+                )
         if self.settings.class_weights == "unit" and self.settings.fom not in ADDITIVE:
             found.append(
                 f"{name} was computed with a weight of one for every simulated event, so it is no significance"
