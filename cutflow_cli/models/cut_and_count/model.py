@@ -125,10 +125,10 @@ class CutAndCount:
             )
         background, signal = np.bincount(sample.label, weights=sample.expected, minlength=2)
         if self.settings.fom == "accuracy" and self.settings.class_weights == "physical":
-            ratio = max(signal, background) / min(signal, background)
-            if ratio > _UNEVEN:
+            larger, smaller = max(signal, background), min(signal, background)
+            if larger > _UNEVEN * smaller > 0:
                 found.append(
-                    f"of the expected events one class has {ratio:.3g} times the other, and the accuracy is little but "
+                    f"of the expected events one class has {larger / smaller:.3g} times the other, and the accuracy is little but "
                     "that class's; --fom balanced_accuracy or --class-weights unit weigh the classes otherwise"
                 )
         if self.settings.class_weights == "unit" and self.settings.fom not in ADDITIVE:

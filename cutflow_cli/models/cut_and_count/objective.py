@@ -96,7 +96,7 @@ class Objective:
         All figures rise with S and fall with B, so that the best corner bounds the rest. Asimov's significance falls
         with the variance of B. It falls with B too where the relative error of B is fixed, or its variance per event,
         but may rise where its absolute error is and S > B; so the corner has the least relative error, or the variance
-        of the lightest events if that is more (ΣwB² ≥ w Σ|wB| ≥ w B with w the lightest). The guards tighten the corner:
+        of the lightest events if that is more (ΣwB² ≥ w Σ|wB| ≥ w B with w the lightest). The guards tighten it:
         N effective events are at least N events (Cauchy-Schwarz), hence ΣwB² ≥ N w², and B ≥ √(N ΣwB²).
 
         Args:
