@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from cutflow_cli.engine.device import resolve_threads
 from cutflow_cli.models.cabin.model import CabinScan
-from cutflow_cli.models.cabin.settings import CabinSettings
+from cutflow_cli.models.cabin.settings import TARGETS, CabinSettings
 from cutflow_cli.models.protocol import Fitted, TrainingContext
 
 Array = NDArray[np.float64]
@@ -164,8 +164,8 @@ def beside_cabin(name: str, samples: Samples, epochs: int) -> None:
         print(row)
 
 
-def beside_search(name: str, samples: Samples, starts: int) -> None:
-    settings = CabinSettings(smoothness=0.0)
+def beside_search(name: str, samples: Samples, starts: int, targets: tuple[float, ...]) -> None:
+    settings = CabinSettings(smoothness=0.0, targets=targets)
     fitted, _ = ours(samples, settings)
     columns = fitted.tables["working_points"]
     consensus = columns["replica"] == -1
@@ -175,7 +175,8 @@ def beside_search(name: str, samples: Samples, starts: int) -> None:
     random = np.random.default_rng(2)
     for target, mine in zip(settings.targets, columns["background_efficiency"][consensus], strict=True):
         best, own = best_box(v, signal, target, starts, random), mine * (~signal).sum()
-        print(f"  {target:6.2f}  {own:8.0f}  {best:8.0f}  ratio {own / best if best else float(own == 0):.4f}")
+        ratio = own / best if best else float(own == 0)
+        print(f"  {target:6.2f}  {own:8.0f}  {best:8.0f}  ratio {ratio:.4f}", flush=True)
 
 
 def smoothness(name: str, samples: Samples) -> None:
@@ -196,6 +197,7 @@ def main() -> None:
     parser.add_argument("--samples", default="gaussians,slepton,diboson")
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--starts", type=int, default=40)
+    parser.add_argument("--targets", default=",".join(map(str, TARGETS)), help="of the independent search")
     parser.add_argument("--parts", default="cabin,smoothness,search")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -209,7 +211,7 @@ def main() -> None:
             if "smoothness" in options.parts:
                 smoothness(name, samples)
             if "search" in options.parts:
-                beside_search(name, samples, options.starts)
+                beside_search(name, samples, options.starts, tuple(map(float, options.targets.split(","))))
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ from cutflow_cli.models.cabin.landscape import Landscape, Thresholds
 Array = NDArray[np.float64]
 
 #: Coarse descents from random boxes, and from the best so far with some faces opened.
-RANDOM_STARTS, KICKS = 5, 8
+RANDOM_STARTS, KICKS = 6, 14
 #: How many faces a kick opens.
 _OPENED = 3
 #: How many of the best coarse boxes are finished exactly.
-FINISHED = 3
+FINISHED = 5
 #: What a sum of weights may miss the target by, from rounding.
 _ROUNDING = 1e-9
 #: Background under the logarithm where it is free to vanish, as a share of the mean event's weight.
