@@ -128,8 +128,8 @@ class CutAndCount:
             larger, smaller = max(signal, background), min(signal, background)
             if larger > _UNEVEN * smaller > 0:
                 found.append(
-                    f"of the expected events one class has {larger / smaller:.3g} times the other, and the accuracy is little but "
-                    "that class's; --fom balanced_accuracy or --class-weights unit weigh the classes otherwise"
+                    f"of the expected events one class has {larger / smaller:.3g} times the other, and the accuracy is "
+                    "little but that class's; --fom balanced_accuracy or --class-weights unit weigh them otherwise"
                 )
         if self.settings.class_weights == "unit" and self.settings.fom not in ADDITIVE:
             found.append(
