@@ -75,12 +75,6 @@ def test_a_search_is_trained_evaluated_and_exported(run_cutflow, events, widths,
     assert flow["cuts"][0]["lower"] == float(np.float32(6.25 - 0.4))
 
 
-def test_windows_are_fitted_when_none_are_given(run_cutflow, events, tmp_path):
-    done = run_cutflow("train", "punzi", events, "--out", tmp_path / "run", "--mass-column", "m2_recoil", *QUICK)
-    assert done.returncode == 0, done.stderr
-    assert "windows of m2_recoil fitted to the core of each hypothesis' signal" in done.stderr
-
-
 def test_bad_input_is_one_line(run_cutflow, events, widths, tmp_path):
     def train(*options):
         return run_cutflow("train", "punzi", events, "--out", tmp_path / "run", *options)
@@ -89,17 +83,14 @@ def test_bad_input_is_one_line(run_cutflow, events, widths, tmp_path):
     few.write_text("".join(f"{line}\n" for line in WIDTHS.splitlines()[:-1]))
     one_line(train("--mass-column", "m2_recoil", "--windows", few), 3, "no row for hypothesis 8.5", "add it")
     one_line(train("--mass-column", "m_recol"), 3, "m_recol", "m_recoil")
-    one_line(train("--windows", widths), 2, "--windows: there is no --mass-column")
-    one_line(train("--mass-column", "m2_recoil", "--windows", tmp_path / "none.csv"), 3, "none.csv", "can't be read")
     windows = ("--mass-column", "m2_recoil", "--windows", str(widths))
     one_line(train(*windows, "--holdout-hypotheses", "9"), 2, "--holdout-hypotheses 9", "no signal event")
-    one_line(train(*windows, "--window-columns", "width=sigma"), 3, "no column 'sigma'")
     one_line(train(*windows, "--generated-events", "10"), 3, "but 10 generated", "--generated-events")
-    one_line(train(*windows, "--n-sigma", "0.0001"), 3, "lies in its window", "--n-sigma")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_sample_without_masses_is_one_hypothesis(run_cutflow, tmp_path):
+    """Nor has it a luminosity, or a validation split."""
     events = tmp_path / "mock1.parquet"
     assert run_cutflow("generate-mock", "mock1", "--out", events, "--events", "3000").returncode == 0
     done = run_cutflow("train", "punzi", events, "--out", tmp_path / "run", *QUICK)
@@ -126,5 +117,5 @@ def test_the_generated_sample_gains_from_its_loss(run_cutflow, root, tmp_path):
     fixed = table[(table.split == "validation") & (table.cut == "fixed") & (table.replica == -1)]
     mean = fixed.groupby("network").sigma_min.mean()
     assert mean["punzi"] < 0.92 * mean["pretrained"]
-    window = pq.read_table(out / "cuts.parquet").to_pandas().query("hypothesis == 0.5 and position == 1")
+    window = pq.read_table(out / "cuts.parquet").to_pandas().query("hypothesis == 0.5 and observable == 'm2_recoil'")
     assert window.lower.unique() == pytest.approx(0.26094 - 2 * 0.088437, abs=1e-6)

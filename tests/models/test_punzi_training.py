@@ -140,6 +140,11 @@ def test_what_is_left_out_is_counted():
     )
 
 
+def test_windows_are_fitted_when_none_are_given():
+    fitted = fit(peak_settings(windows=None, n_sigma=2.0))
+    assert fitted.warnings[0] == "windows of m2 fitted to the core of each hypothesis' signal, ±2 σ"
+
+
 def test_a_hypothesis_whose_signal_misses_its_window():
     sample = peak_sample()
     moved = {"m2": np.where(sample.hypothesis == 2.0, 50.0, sample.spectators["m2"]).astype(np.float32)}

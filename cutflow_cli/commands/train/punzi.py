@@ -121,7 +121,7 @@ def punzi(
     split_seed: options.SplitSeed = 0,
     preset: Annotated[
         Preset | None,
-        typer.Option(help="punzi: the publication to the letter, which trains for hours.", rich_help_panel=TRAINING),
+        typer.Option(help="punzi: the publication to the letter (EPJ C 82:121, section 5).", rich_help_panel=TRAINING),
     ] = None,
     settings: options.SettingsFile = None,
     form: Annotated[
