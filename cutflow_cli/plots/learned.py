@@ -13,15 +13,13 @@ from cutflow_cli.runs import Run
 from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA, CutFlow, LearnedCut
 
 DEFAULT_WORKING_POINT = "default"
-#: How the name of a method ends whose cuts were each trained on what the earlier ones kept.
-SEQUENTIAL_SUFFIX = "sequential"
 #: The table of importances of a method that has them apart from its cuts.
 IMPORTANCES = "importances"
 
 
 def is_sequential(run: Run) -> bool:
     """Say whether each cut of a run was trained on what the earlier ones kept."""
-    return run.manifest.method.endswith(SEQUENTIAL_SUFFIX)
+    return run.manifest.settings.get("strategy") == "sequential"
 
 
 def main_flow(run: Run) -> CutFlow | None:

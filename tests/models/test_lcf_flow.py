@@ -4,15 +4,9 @@ import numpy as np
 import pytest
 from lcf_cases import make_sample, mock_sample, unit_prepared
 
+from cutflow_cli.models.flows import balanced_error, concerns, with_n_minus_1
 from cutflow_cli.models.lcf.constants import BL, BU, WL, WU, K
-from cutflow_cli.models.lcf.flow import (
-    balanced_error,
-    concerns,
-    learned_flow,
-    tidied,
-    with_n_minus_1,
-    without_centre_errors,
-)
+from cutflow_cli.models.lcf.flow import learned_flow, tidied, without_centre_errors
 from cutflow_cli.models.lcf.model import LearnableCutFlow
 from cutflow_cli.models.lcf.settings import LcfSettings, resolve_settings
 from cutflow_cli.models.protocol import TrainingContext

@@ -153,7 +153,6 @@ def cut_and_count(
     bootstrap: options.NeededBootstrap = None,
     replicas: options.Replicas = "1",
     seed: options.Seed = 0,
-    threads: options.Threads = None,
     force: options.Force = False,
     fresh: options.Fresh = False,
     as_json: options.AsJson = False,
@@ -171,6 +170,6 @@ def cut_and_count(
     )  # fmt: skip
     resolved, departures = checked_settings(CutAndCountSettings, PRESETS, chosen, settings)
     request = Request(
-        events, out, features, split, split_seed, replicas, seed, Device.CPU, threads, force, fresh, as_json
+        events, out, features, split, split_seed, replicas, seed, Device.CPU, None, force, fresh, as_json
     )
     run_method("cut-and-count", CutAndCount(resolved), departures, request)

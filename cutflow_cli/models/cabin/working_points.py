@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.metrics.figures_of_merit import ADDITIVE, MIN_EFFECTIVE_EVENTS, Yields, figure_of_merit
 from cutflow_cli.models.cabin.finish import Finished, Finisher
-from cutflow_cli.models.lcf.flow import with_n_minus_1
+from cutflow_cli.models.flows import with_n_minus_1
 from cutflow_cli.models.protocol import TrainingContext
 from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA, CutFlow, consensus
 

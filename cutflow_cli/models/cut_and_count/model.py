@@ -18,7 +18,7 @@ from cutflow_cli.models.cut_and_count.profile import B2, B, S
 from cutflow_cli.models.cut_and_count.scan import Scan, Step
 from cutflow_cli.models.cut_and_count.settings import CutAndCountSettings
 from cutflow_cli.models.cut_and_count.view import make_ready, make_view
-from cutflow_cli.models.lcf.flow import concerns, with_n_minus_1
+from cutflow_cli.models.flows import concerns, with_n_minus_1
 from cutflow_cli.models.protocol import Fitted, TrainingContext
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut, consensus
 

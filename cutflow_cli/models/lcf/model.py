@@ -10,7 +10,8 @@ import numpy as np
 from cutflow_cli.engine.loop import Stepper, train
 from cutflow_cli.errors import UsageError
 from cutflow_cli.events.batch import EventSample
-from cutflow_cli.models.lcf.flow import concerns, learned_flow, tidied, with_n_minus_1, without_centre_errors
+from cutflow_cli.models.flows import concerns, with_n_minus_1
+from cutflow_cli.models.lcf.flow import learned_flow, tidied, without_centre_errors
 from cutflow_cli.models.lcf.prepare import Prepared, prepare
 from cutflow_cli.models.lcf.settings import LcfSettings, resolve_epochs
 from cutflow_cli.models.protocol import Fitted, TrainingContext
