@@ -56,10 +56,12 @@ def best_cut(
     inputs: PunziInputs,
     min_effective_events: float,
 ) -> float | None:
-    """Find the cut on a score with the smallest σ_min.
+    """Find the cut on a score with the smallest σ_min, taken at one standard deviation √Σw² above B.
 
     Every cut that divides the background differently is tried, just above the event that it rejects, and so is none.
-    It is the minimum of a number that fluctuates, so what it promises is too good: judge it on other events.
+    At B itself the tightest cuts win too often: the fewer events are left, the more B fluctuates, and the more heavy
+    weights it may have missed. It is the minimum of a number that fluctuates all the same, so what it promises is too
+    good: judge it on other events.
 
     Args:
         score: shape (events,); NaN is never kept.
@@ -85,7 +87,7 @@ def best_cut(
     enough = (B > 0) & (min_effective_events * variance <= B**2)
     if not enough.any():
         return None
-    sigma = sigma_min(S, B, inputs.luminosity or 1.0, inputs.a, inputs.b, inputs.form)
+    sigma = sigma_min(S, B + np.sqrt(variance), inputs.luminosity or 1.0, inputs.a, inputs.b, inputs.form)
     return float(thresholds[np.argmin(np.where(enough, sigma, np.inf))])
 
 
