@@ -30,14 +30,14 @@ def place(run_cutflow, tmp_path_factory):
     folder = tmp_path_factory.mktemp("methods")
 
     def run(*arguments):
-        done = run_cutflow(*arguments, cwd=folder)
+        done = run_cutflow(*arguments, cwd=folder, OMP_NUM_THREADS="1")
         assert done.returncode == 0, (arguments, done.stderr)
         return done
 
     run("generate-mock", "zprime", "--out", "events.parquet", "--seed", "5", "--events", "8000")
     with ThreadPoolExecutor(2) as pool:
         tasks = [
-            pool.submit(run, "train", method, "events.parquet", "--out", f"runs/{method}", "--threads", "1", *options)
+            pool.submit(run, "train", method, "events.parquet", "--out", f"runs/{method}", *options)
             for method, options in METHODS.items()
         ]
         for task in tasks:
