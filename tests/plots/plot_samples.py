@@ -80,7 +80,8 @@ def make_run(
         flows.append(CutFlow(tuple(moved), hypothesis=hypothesis, replica=replica))
     write_cut_flows(path / CUTS, [*flows, consensus(flows)] if replicas > 1 else flows)
     infos = features or [FeatureInfo(step.cut.observable) for step in steps]
-    chosen = {"min_importance": 0.05} if settings is None else dict(settings)
+    strategy = "sequential" if method.endswith("sequential") else "parallel"
+    chosen = {"strategy": strategy, **({"min_importance": 0.05} if settings is None else settings)}
     RunManifest(method, chosen, tuple(infos), {}, "digest", replicas=(0, replicas)).write(path)
     if history is not None:
         write_table(path / HISTORY, dict(history))
