@@ -135,7 +135,7 @@ def _hypothesis_table(
     footnotes = [
         f"ε, B and n_eff(B) at {quoted}; σ_min in fb ± statistical error ± spread over replicas (where there are some)",
         *(["h: held out, not trained on"] if held_out else []),
-        *_summary_lines([one for one in summaries if one.run == name], "trained" if held_out else "all"),
+        *_summary_lines([one for one in summaries if one.run == name], bool(held_out)),
         *_distance_lines([one for one in distances if one.run == name], bool(held_out)),
         *notes.lines,
     ]
@@ -148,12 +148,13 @@ def _hypothesis_table(
     )
 
 
-def _summary_lines(summaries: Sequence[HypothesisSummary], trained: str) -> Iterator[str]:
+def _summary_lines(summaries: Sequence[HypothesisSummary], apart: bool) -> Iterator[str]:
     for held in (False, True):
         some = [one for one in summaries if one.held_out is held]
         if not some:
             continue
-        which = f"{len(some[0].hypotheses)} {'held-out' if held else trained} hypotheses"
+        kind = ("held-out " if held else "trained ") if apart else ""
+        which = f"{len(some[0].hypotheses)} {kind}hypotheses"
         for title, numbers in (
             ("mean σ_min (fb)", [(one.working_point, one.mean, one.mean_spread) for one in some]),
             ("mean ln σ_min", [(one.working_point, one.mean_log, one.mean_log_spread) for one in some]),
