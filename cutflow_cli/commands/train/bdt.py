@@ -104,25 +104,8 @@ def bdt(
     negative_weights: options.NegativeWeights = None,
     bootstrap: options.NeededBootstrap = None,
     fom: options.Fom = None,
-    min_effective_events: Annotated[
-        float | None,
-        typer.Option(
-            metavar="N",
-            min=0,
-            help="Effective events of either class that the threshold must keep.",
-            show_default="10",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    fixed_threshold: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X",
-            help="Keep events with a score above this.",
-            show_default="what --fom prefers on validation",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
+    min_effective_events: options.MinEffectiveEvents = None,
+    fixed_threshold: options.FixedThreshold = None,
     replicas: options.Replicas = "1",
     seed: options.Seed = 0,
     device: options.DeviceOption = Device.AUTO,

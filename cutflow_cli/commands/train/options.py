@@ -109,6 +109,25 @@ Fom = Annotated[
         rich_help_panel=TRAINING,
     ),
 ]
+MinEffectiveEvents = Annotated[
+    float | None,
+    typer.Option(
+        metavar="N",
+        min=0,
+        help="Effective events of either class that the threshold must keep.",
+        show_default="10",
+        rich_help_panel=TRAINING,
+    ),
+]
+FixedThreshold = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        help="Keep events with a score above this.",
+        show_default="what --fom prefers on validation",
+        rich_help_panel=TRAINING,
+    ),
+]
 Replicas = Annotated[
     str,
     typer.Option(
