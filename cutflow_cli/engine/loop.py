@@ -83,6 +83,21 @@ def train(
     return {name: np.stack(values) for name, values in rows.items()}
 
 
+def history_columns(history: dict[str, NDArray[np.float64]], replicas: range) -> dict[str, NDArray[Any]]:
+    """Lay a history out as the columns of `history.parquet`: a row for each epoch, counted from 1, and replica.
+
+    Args:
+        history: by loss term, shape (epochs, replicas).
+        replicas: their numbers.
+    """
+    epochs = len(history["loss"])
+    return {
+        "replica": np.tile(np.array(replicas, dtype=np.int32), epochs),
+        "epoch": np.repeat(np.arange(1, epochs + 1, dtype=np.int32), len(replicas)),
+        **{name: values.ravel() for name, values in history.items()},
+    }
+
+
 def _bundle(stepper: Stepper, rows: dict[str, list[NDArray[np.float64]]], done: int) -> Arrays:
     history: dict[str, Any] = {_HISTORY + name: np.stack(values) for name, values in rows.items()}
     return {**stepper.state(), **history, "epochs_done": np.array(done)}

@@ -1,4 +1,4 @@
-"""Training weights: what an event counts in a loss. Never a yield."""
+"""Training weights: what an event counts in a loss, bootstrapped or not. Never a yield."""
 
 from __future__ import annotations
 
@@ -7,11 +7,33 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cutflow_cli.errors import InputError
+from cutflow_cli.errors import InputError, UsageError
 from cutflow_cli.events.schema import ROLES
 
 ClassWeights = Literal["balanced", "physical", "unit"]
 NegativeWeights = Literal["keep", "drop", "abs"]
+
+
+def resolve_bootstrap(chosen: bool | None, replicas: range, same: str | None) -> bool:
+    """Settle whether replicas have their own bootstrap: if nothing was chosen, where there is more than one.
+
+    The highest number among them decides, so that a block of a longer run is trained as that run would train it.
+
+    Args:
+        chosen: what the user chose; None for nothing.
+        replicas: which replicas.
+        same: why they would all be the same without it, and what to do; None if they would not.
+
+    Raises:
+        UsageError: for several replicas that would all be the same.
+    """
+    several = replicas.stop > 1
+    if chosen is None:
+        return several
+    if several and not chosen and same is not None:
+        msg = f"--no-bootstrap: {same}"
+        raise UsageError(msg)
+    return chosen
 
 
 def training_weights(

@@ -25,7 +25,7 @@ from pydantic import Field, field_validator
 from cutflow_cli.errors import UsageError
 from cutflow_cli.metrics.figures_of_merit import DEFAULT_FIGURE, MIN_EFFECTIVE_EVENTS, require_figure
 from cutflow_cli.models.protocol import Settings
-from cutflow_cli.models.weights import ClassWeights, NegativeWeights
+from cutflow_cli.models.weights import ClassWeights, NegativeWeights, resolve_bootstrap
 
 Backend = Literal["xgboost", "sklearn"]
 
@@ -116,13 +116,11 @@ class BdtSettings(Settings):
         Raises:
             UsageError: for several replicas that would all be the same.
         """
-        several = replicas.stop > 1
-        if self.bootstrap is not None:
-            if several and not self.bootstrap and self.backend == "xgboost" and self.subsample == 1:
-                msg = "--no-bootstrap: nothing else is random in XGBoost's trees, so that all replicas would be the "
-                raise UsageError(msg + "same; use --replicas 1, --bootstrap or --subsample")
-            return self.bootstrap
-        return several
+        same = None
+        if self.backend == "xgboost" and self.subsample == 1:
+            same = "nothing else is random in XGBoost's trees, so that all replicas would be the same; "
+            same += "use --replicas 1, --bootstrap or --subsample"
+        return resolve_bootstrap(self.bootstrap, replicas, same)
 
 
 _SKLEARN: dict[str, Any] = {

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cutflow_cli.engine.loop import Stepper, train
-from cutflow_cli.errors import Interrupted, UsageError
+from cutflow_cli.engine.loop import Stepper, history_columns, train
+from cutflow_cli.errors import Interrupted
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.models.cabin.directions import Directions, find_directions
 from cutflow_cli.models.cabin.finish import Finished, Finisher
@@ -19,12 +19,14 @@ from cutflow_cli.models.cabin.prepare import Neurons, Prepared, prepare, replica
 from cutflow_cli.models.cabin.settings import CabinSettings
 from cutflow_cli.models.cabin.working_points import combined
 from cutflow_cli.models.protocol import Fitted, TrainingContext
+from cutflow_cli.models.weights import resolve_bootstrap
 
 Array = NDArray[np.float64]
 Path = Literal["auto", "fused", "torch"]
 
 #: Standard deviations from the mean at which the two boundaries of a window start: at zero nothing would be between.
 _WINDOW = 1.5
+_SAME = "nothing in this method is random, so replicas would be the same; use --replicas 1"
 #: Share of the progress that the gradient is given where the exact step follows.
 _GRADIENT_SHARE = 0.2
 
@@ -62,7 +64,7 @@ class CabinScan:
             For each working point one flow per replica, then their consensus; the table `working_points`.
         """
         settings, started = self.settings, time.perf_counter()
-        bootstrap = self._bootstrap(context)
+        bootstrap = resolve_bootstrap(settings.bootstrap, context.replicas, _SAME)
         data = prepare(sample, settings)
         directions = find_directions(sample, data, settings)
         neurons = _neurons(directions, sample, settings)
@@ -82,12 +84,7 @@ class CabinScan:
         finished = self._finish(finisher, stepper, neurons, weights, context)
         exact = time.perf_counter()
         result = combined(finisher, finished, sample, context, settings.fom)
-        replicas = len(context.replicas)
-        rows = {
-            "replica": np.tile(np.array(context.replicas, dtype=np.int32), settings.epochs),
-            "epoch": np.repeat(np.arange(1, settings.epochs + 1, dtype=np.int32), replicas),
-            **{name: values.ravel() for name, values in history.items()},
-        }
+        rows = history_columns(history, context.replicas)
         timings = {
             "prepare": prepared - started,
             "train": trained - prepared,
@@ -109,14 +106,6 @@ class CabinScan:
             tables={"working_points": result.table},
             recommended=result.recommended,
         )
-
-    def _bootstrap(self, context: TrainingContext) -> bool:
-        """Settle whether replicas differ, by the highest number among them: so a block is part of a longer run."""
-        several = context.replicas.stop > 1
-        if self.settings.bootstrap is False and several:
-            msg = "--no-bootstrap: nothing in this method is random, so replicas would be the same; use --replicas 1"
-            raise UsageError(msg)
-        return several if self.settings.bootstrap is None else self.settings.bootstrap
 
     def _stepper(self, data: Prepared, weights: Sequence[Array], neurons: Neurons, context: TrainingContext) -> Stepper:
         from cutflow_cli.models.cabin.fused import LARGEST_STEEPNESS, FusedStepper

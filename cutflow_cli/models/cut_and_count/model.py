@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.engine.randomness import Stream, generator
-from cutflow_cli.errors import Interrupted, UsageError
+from cutflow_cli.errors import Interrupted
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.metrics.figures_of_merit import ADDITIVE, FIGURES_OF_MERIT
 from cutflow_cli.models.cut_and_count.profile import B2, B, S
@@ -20,8 +20,10 @@ from cutflow_cli.models.cut_and_count.settings import CutAndCountSettings
 from cutflow_cli.models.cut_and_count.view import make_ready, make_view
 from cutflow_cli.models.flows import concerns, with_n_minus_1
 from cutflow_cli.models.protocol import Fitted, TrainingContext
+from cutflow_cli.models.weights import resolve_bootstrap
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut, consensus
 
+_SAME = "cut-and-count has nothing random, so that all replicas would be the same; use --replicas 1 or --bootstrap"
 #: Where one class has so many times the expected events of the other, the accuracy is that of the larger alone.
 _UNEVEN = 10.0
 
@@ -58,7 +60,7 @@ class CutAndCount:
             UsageError: for several replicas without a bootstrap, which would all be the same.
             Interrupted: if asked to stop between two replicas.
         """
-        bootstrap = self._bootstrap(context.replicas)
+        bootstrap = resolve_bootstrap(self.settings.bootstrap, context.replicas, _SAME)
         started = time.perf_counter()
         ready = make_ready(sample, self.settings)
         prepared = time.perf_counter()
@@ -95,15 +97,6 @@ class CutAndCount:
         timings = {"prepare": prepared - started, "train": trained - prepared, "combine": time.perf_counter() - trained}
         resolved = {"bootstrap": bootstrap, "order": "greedy" if self.settings.greedy else "given"}
         return Fitted((*flows, agreed), history, warnings, timings, resolved, tables={"steps": table})
-
-    def _bootstrap(self, replicas: range) -> bool:
-        several = replicas.stop > 1  # a block of a longer run is trained as that run would
-        if self.settings.bootstrap is None:
-            return several
-        if several and not self.settings.bootstrap:
-            msg = "--no-bootstrap: cut-and-count has nothing random, so that all replicas would be the same; "
-            raise UsageError(msg + "use --replicas 1 or --bootstrap")
-        return self.settings.bootstrap
 
     def _judged(self, flow: CutFlow, sample: EventSample) -> CutFlow:
         """Fill in N-1 losses where they measure what was sought: a balanced error says little of a significance.

@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from typing import Literal
 
-import numpy as np
-
-from cutflow_cli.engine.loop import Stepper, train
+from cutflow_cli.engine.loop import Stepper, history_columns, train
 from cutflow_cli.errors import UsageError
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.models.flows import concerns, with_n_minus_1
@@ -76,12 +74,7 @@ class LearnableCutFlow:
         if settings.tidy:
             agreed = tidied(agreed, sample, settings)
         agreed = with_n_minus_1(agreed, sample)
-        replicas = len(flows)
-        columns = {
-            "replica": np.tile(np.array(context.replicas, dtype=np.int32), epochs),
-            "epoch": np.repeat(np.arange(1, epochs + 1, dtype=np.int32), replicas),
-            **{name: values.ravel() for name, values in history.items()},
-        }
+        columns = history_columns(history, context.replicas)
         timings = {"prepare": prepared - started, "train": trained - prepared, "combine": time.perf_counter() - trained}
         return Fitted((*flows, agreed), columns, concerns(agreed, sample), timings, {"epochs": epochs})
 

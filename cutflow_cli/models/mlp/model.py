@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cutflow_cli.engine.loop import train
+from cutflow_cli.engine.loop import history_columns, train
 from cutflow_cli.engine.network import Networks
 from cutflow_cli.engine.scaling import Scaling
 from cutflow_cli.errors import UsageError
@@ -113,13 +113,8 @@ def _columns(
 ) -> dict[str, NDArray[Any]]:
     """Make the columns of the history; epochs after the one in which a replica stopped are not its own."""
     epochs = len(history["loss"])
-    epoch = np.repeat(np.arange(1, epochs + 1, dtype=np.int32), len(replicas))
-    own = epoch <= np.tile(np.where(last > 0, last, epochs), epochs)
-    columns: dict[str, NDArray[Any]] = {
-        "replica": np.tile(np.array(replicas, dtype=np.int32), epochs),
-        "epoch": epoch,
-        **{name: values.ravel() for name, values in history.items()},
-    }
+    columns = history_columns(history, replicas)
+    own = columns["epoch"] <= np.tile(np.where(last > 0, last, epochs), epochs)
     return {name: values[own] for name, values in columns.items()}
 
 

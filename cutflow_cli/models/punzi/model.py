@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from cutflow_cli.engine.loop import train
+from cutflow_cli.engine.loop import history_columns, train
 from cutflow_cli.engine.network import Networks
 from cutflow_cli.engine.parallel import ParallelStepper, shared_out
 from cutflow_cli.engine.randomness import Stream, epoch_order, generator
@@ -94,7 +93,7 @@ class PunziNet:
         fitted = self._results(scorer, sample, context, windows, shares, inputs)
         return Fitted(
             flows=fitted.flows,
-            history=_columns(history, context.replicas),
+            history=history_columns(history, context.replicas),
             warnings=(*_said(windows, learned, judged, luminosity, generated), *fitted.warnings),
             timings={
                 "prepare": prepared - started,
@@ -182,15 +181,6 @@ class PunziNet:
         notes += _scarce(rows, chosen_on, settings)
         flows = punzi_flows(cuts, windows, context.replicas)
         return Fitted(flows, {}, tuple(notes), tables={"hypotheses": table})
-
-
-def _columns(history: dict[str, NDArray[np.float64]], replicas: range) -> dict[str, NDArray[Any]]:
-    epochs = len(history["loss"])
-    return {
-        "replica": np.tile(np.array(replicas, dtype=np.int32), epochs),
-        "epoch": np.repeat(np.arange(1, epochs + 1, dtype=np.int32), len(replicas)),
-        **{name: values.ravel() for name, values in history.items()},
-    }
 
 
 def _scarce(rows: list[dict[str, Any]], split: str, settings: PunziSettings) -> list[str]:
