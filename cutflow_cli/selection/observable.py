@@ -1,0 +1,104 @@
+"""The naming convention of observables: `<physics object>.<observable>` (HEP ML LAB, arXiv:2405.02888, section 3).
+
+    jet0.pt                       one object: the first jet
+    jet.pt  jet:4.pt  jet1:3.eta  a collection: all jets, the first four, those from the second to the third
+    fatjet0.constituents:100.pt   objects of an object
+    muon0,muon1.inv_mass          several objects
+
+This module knows the grammar only; what a file has by these names is found in `cutflow_cli.observables`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+WORD = r"[A-Za-z_]\w*"
+#: A word with an optional slice, and an optional path of them: `jet`, `jet:4`, `fatjet0.constituents:100`.
+PATH = rf"{WORD}(?::\d*)?(?:\.{WORD}(?::\d*)?)*"
+_SLICED = re.compile(rf"(?P<word>{WORD})(?P<colon>:)?(?P<stop>\d+)?", re.ASCII)
+_INDEXED = re.compile(r"(?P<name>[A-Za-z_]\w*?)(?P<index>\d+)", re.ASCII)
+
+#: Observables of several objects together; in the arguments of a function these, and no others, take a comma.
+OF_SEVERAL_OBJECTS = frozenset({
+    "invariantmass", "invariant_mass", "invmass", "inv_mass", "invm", "inv_m",
+    "angulardistance", "angular_distance", "deltar", "delta_r",
+    "deltaphi", "delta_phi", "deltaeta", "delta_eta", "mindeltaphi", "min_delta_phi",
+    "transversemass", "transverse_mass", "mt", "ht",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PhysicsObject:
+    """One object or a collection of them, as written.
+
+    Attributes:
+        word: the name, with an index if it has one: `jet0`, `jet`, `FatJetAK8`.
+        sliced: whether a colon follows.
+        stop: the number after the colon; None where there is none.
+        sub: objects of the object, such as constituents; None for none.
+    """
+
+    word: str
+    sliced: bool = False
+    stop: int | None = None
+    sub: PhysicsObject | None = None
+
+    def indexed(self) -> tuple[str, int | None]:
+        """Divide the word into name and index; None without digits at its end.
+
+        A collection whose own name ends in digits has to be looked for first, under the whole word.
+        """
+        match = _INDEXED.fullmatch(self.word)
+        return (self.word, None) if match is None else (match["name"], int(match["index"]))
+
+    def __str__(self) -> str:
+        colon = f":{'' if self.stop is None else self.stop}" if self.sliced else ""
+        return f"{self.word}{colon}" + ("" if self.sub is None else f".{self.sub}")
+
+
+@dataclass(frozen=True, slots=True)
+class ObservableName:
+    """An observable by name.
+
+    Attributes:
+        objects: what it is an observable of, one or several.
+        quantity: which observable, as written.
+    """
+
+    objects: tuple[PhysicsObject, ...]
+    quantity: str
+
+    def __str__(self) -> str:
+        return f"{','.join(map(str, self.objects))}.{self.quantity}"
+
+
+def read_observable(text: str) -> ObservableName | None:
+    """Read the name of an observable.
+
+    Args:
+        text: without spaces, such as `jet:4,missinget0.min_delta_phi`.
+
+    Returns:
+        Its parts; None if it is no such name, for example because it has no object.
+    """
+    *others, last = text.split(",")
+    path, _, quantity = last.rpartition(".")
+    objects = [_read_object(part) for part in (*others, path)]
+    if any(found is None for found in objects) or re.fullmatch(WORD, quantity, re.ASCII) is None:
+        return None
+    return ObservableName(tuple(found for found in objects if found is not None), quantity)
+
+
+def _read_object(text: str) -> PhysicsObject | None:
+    first, _, rest = text.partition(".")
+    match = _SLICED.fullmatch(first)
+    if match is None or (match["stop"] and not match["colon"]):
+        return None
+    sub = None
+    if rest:
+        sub = _read_object(rest)
+        if sub is None:
+            return None
+    stop = int(match["stop"]) if match["stop"] else None
+    return PhysicsObject(match["word"], match["colon"] is not None, stop, sub)
