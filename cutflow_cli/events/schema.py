@@ -75,6 +75,8 @@ class ProcessInfo:
         generated_sumw: sum of generator weights over them: the denominator of the normalisation; None if unknown.
         generated_sumw2: sum of their squares; None if unknown.
         splits: what each split of the file holds.
+        preselected: what there was before any preselection and after each condition of it, weighted as in the file;
+            empty where there was none.
     """
 
     name: str
@@ -84,6 +86,7 @@ class ProcessInfo:
     generated_sumw: float | None = None
     generated_sumw2: float | None = None
     splits: dict[str, WeightSums] = field(default_factory=dict)
+    preselected: tuple[WeightSums, ...] = ()
 
     @property
     def total(self) -> WeightSums:
@@ -158,7 +161,13 @@ class EventsMetadata:
                 msg = f"{unknown[0]!r} is not known"
                 raise ValueError(msg)
             raw["processes"] = tuple(
-                ProcessInfo(**{**item, "splits": {k: WeightSums(**v) for k, v in item["splits"].items()}})
+                ProcessInfo(
+                    **{
+                        **item,
+                        "splits": {split: WeightSums(**sums) for split, sums in item["splits"].items()},
+                        "preselected": tuple(WeightSums(**sums) for sums in item.get("preselected", ())),
+                    }
+                )
                 for item in raw["processes"]
             )
             raw["sources"] = tuple(SourceFile(**item) for item in raw["sources"])
