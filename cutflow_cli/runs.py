@@ -56,6 +56,7 @@ class RunManifest:
         settings: every resolved setting, defaults included.
         features: the features in the order of the flow, with unit, type and the expression they came from.
         preselection: cut expressions that the events had passed before, in source column names.
+        per_object: names in preselection and expressions that are observables of objects, no columns of the source.
         spectators: further columns that the cuts use, such as the mass that a hypothesis has a window in.
         scores: names of the scores that the cuts use; empty for a method that cuts on columns of the events alone.
         data: path and digest of the events, and how splits were assigned where the file has none.
@@ -77,6 +78,7 @@ class RunManifest:
     data: dict[str, Any]
     digest: str
     preselection: tuple[str, ...] = ()
+    per_object: tuple[str, ...] = ()
     spectators: tuple[FeatureInfo, ...] = ()
     scores: tuple[str, ...] = ()
     seed: int = 0
@@ -115,11 +117,11 @@ class RunManifest:
             msg = f"{path}: schema version {version}, this cutflow reads {RUN_SCHEMA_VERSION}; train again"
             raise InputError(msg)
         try:
-            for name in ("spectators", "scores"):
-                raw.setdefault(name, ())  # runs of earlier versions cut on features alone
+            for name in ("spectators", "scores", "per_object"):
+                raw.setdefault(name, ())  # runs of earlier versions cut on features alone, made from plain columns
             for name in ("features", "spectators"):
                 raw[name] = tuple(FeatureInfo(**item) for item in raw[name])
-            for name in ("preselection", "scores", "replicas", "warnings"):
+            for name in ("preselection", "per_object", "scores", "replicas", "warnings"):
                 raw[name] = tuple(raw[name])
             return cls(**raw)
         except (TypeError, KeyError) as error:

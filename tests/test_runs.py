@@ -26,6 +26,7 @@ MANIFEST = RunManifest(
     data={"path": "events.parquet", "digest": "abc"},
     digest="d",
     preselection=("fatjet.size > 0",),
+    per_object=("fatjet.size",),
     seed=2**63,
     replicas=(5, 10),
     timings={"training": 1.5},

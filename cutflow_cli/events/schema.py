@@ -112,6 +112,8 @@ class EventsMetadata:
         processes: in order of first appearance.
         luminosity: in fb⁻¹; None where weights came as yields.
         preselection: cut expressions applied before, in source column names.
+        per_object: names in preselection and expressions that are no columns of the source with one value for each
+            event, but were found as observables of its objects.
         spectators: columns carried along, never trained on.
         sources: the files read.
         command: the command line that wrote the file.
@@ -125,6 +127,7 @@ class EventsMetadata:
     processes: tuple[ProcessInfo, ...]
     luminosity: float | None = None
     preselection: tuple[str, ...] = ()
+    per_object: tuple[str, ...] = ()
     spectators: tuple[str, ...] = ()
     sources: tuple[SourceFile, ...] = ()
     command: str | None = None
@@ -172,6 +175,7 @@ class EventsMetadata:
             )
             raw["sources"] = tuple(SourceFile(**item) for item in raw["sources"])
             raw["preselection"] = tuple(raw["preselection"])
+            raw["per_object"] = tuple(raw.get("per_object", ()))
             raw["spectators"] = tuple(raw["spectators"])
             return cls(**raw)
         except (ValueError, TypeError, KeyError, AttributeError) as error:

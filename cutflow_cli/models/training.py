@@ -194,6 +194,7 @@ def _write(
         settings={**plan.method.settings.model_dump(mode="json"), **fitted.resolved},
         features=_columns(events, events.features),
         preselection=events.metadata.preselection,
+        per_object=events.metadata.per_object,
         spectators=_columns(events, plan.method.spectators),
         scores=() if fitted.scorer is None else fitted.scorer.names,
         data={

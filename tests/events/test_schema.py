@@ -37,6 +37,7 @@ FULL = EventsMetadata(
     ),
     luminosity=139.0,
     preselection=("fatjet.size > 0",),
+    per_object=("fatjet.size",),
     spectators=("event",),
     sources=(SourceFile("a.root", 10, "abc"),),
     command="cutflow ingest …",
@@ -65,6 +66,7 @@ metadata = st.builds(
     ).map(tuple),
     luminosity=st.none() | numbers,
     preselection=st.lists(texts, max_size=2).map(tuple),
+    per_object=st.lists(texts, max_size=2).map(tuple),
     sources=st.lists(st.builds(SourceFile, texts, st.integers(0, 2**60), texts), max_size=2).map(tuple),
     seed=st.none() | st.integers(0, 2**63),
 )
