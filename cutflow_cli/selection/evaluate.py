@@ -3,11 +3,15 @@
 Everything is computed in double precision whatever the columns are, so that an expression gives the same number in
 every dialect that it is exported to. Missing values are NaN: arithmetic carries them on, comparisons with them are
 false, `!=` included, and `not` negates after that. `%` has the sign of its right side, as in Python.
+
+A column may hold one value per event, or one for each object of a collection; a value of the event stands beside each
+of its objects. What a condition on a collection means for the event is said by `AnyObject` and `AllObjects`; the latter
+holds if nothing is said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -15,8 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.errors import InputError, UsageError, nearest
+from cutflow_cli.selection.per_object import PerObject, Value, all_objects, any_object, apply, count, reduce_objects
+from cutflow_cli.selection.text import render
 from cutflow_cli.selection.tree import (
+    OVER_OBJECTS,
+    AllObjects,
     And,
+    AnyObject,
     Arithmetic,
     AsFloat32,
     Call,
@@ -32,8 +41,8 @@ from cutflow_cli.selection.tree import (
     names,
 )
 
-Columns = Mapping[str, NDArray[Any]]
-#: An array of shape (events,), or of shape () for what is the same for all events.
+#: Arrays of shape (events,), or awkward arrays of type `events * var * number`.
+Columns = Mapping[str, Any]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -43,10 +52,11 @@ _ARITHMETIC: dict[str, Callable[[Floats, Floats], Floats]] = {
 _COMPARE: dict[CompareOperator, Callable[[Floats, Floats], Mask]] = {
     "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal,
 }  # fmt: skip
-_ONE_ARGUMENT: dict[str, Callable[[Floats], Floats]] = {
+_FUNCTIONS: dict[str, Callable[..., Floats]] = {
     "abs": np.abs, "sqrt": np.sqrt, "exp": np.exp, "log": np.log, "log10": np.log10,
     "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan,
-    "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "floor": np.floor, "ceil": np.ceil,
+    "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "floor": np.floor, "ceil": np.ceil, "atan2": np.arctan2,
+    "min": lambda *values: reduce(np.minimum, values), "max": lambda *values: reduce(np.maximum, values),
 }  # fmt: skip
 
 
@@ -55,7 +65,8 @@ def evaluate(node: Node, columns: Columns, events: int) -> NDArray[Any]:
 
     Args:
         node: the expression.
-        columns: the columns that it names, each of shape (events,). Integers above 2⁵³ are rounded to a double.
+        columns: the columns that it names: arrays of shape (events,), or awkward arrays with one value per object.
+            Integers above 2⁵³ are rounded to a double.
         events: the number of events, which an expression without columns can't tell.
 
     Returns:
@@ -63,74 +74,116 @@ def evaluate(node: Node, columns: Columns, events: int) -> NDArray[Any]:
         number and the like give infinities or NaN, without a warning.
 
     Raises:
-        InputError: if a column is absent or holds text.
+        InputError: if a column is absent or holds text, if collections of different length are paired, or if the
+            expression gives a number for each object, not each event.
         UsageError: if the tree uses a number as a condition or the reverse, which `parse` never makes.
     """
-    values: dict[str, Floats] = {}
-    for name in names(node):
-        if name not in columns:
-            msg = f"no column {name!r}; {nearest(name, columns)}"
-            raise InputError(msg)
-        if columns[name].dtype.kind not in "fiub":
-            msg = f"column {name!r} holds text, numbers were expected"
-            raise InputError(msg)
-        # Contiguous, because numpy's vector functions may differ in the last bit on strided arrays.
-        values[name] = np.ascontiguousarray(columns[name], dtype=np.float64)
+    values = {name: _column(name, columns) for name in names(node)}
     with np.errstate(all="ignore"):
-        result = _condition(node, values) if is_condition(node) else _number(node, values)
+        if is_condition(node):
+            result: Value = _all(_condition(node, values))
+        else:
+            result = _number(node, values)
+    if isinstance(result, PerObject):
+        text = render(node)
+        msg = (
+            f"`{text}` is one number for each object, where one for the event is needed; take one object, "
+            f"such as jet0 of jet, or reduce it: max({text}), sum({text})"
+        )
+        raise InputError(msg)
     return np.array(np.broadcast_to(result, (events,)))
 
 
-def _number(node: Node, values: Mapping[str, Floats]) -> Floats:
+def _column(name: str, columns: Columns) -> Value:
+    if name not in columns:
+        msg = f"no column {name!r}; {nearest(name, columns)}"
+        raise InputError(msg)
+    column = columns[name]
+    if not isinstance(column, np.ndarray):
+        return PerObject.of(column)
+    if column.dtype.kind not in "fiub":
+        msg = f"column {name!r} holds text, numbers were expected"
+        raise InputError(msg)
+    # Contiguous, because numpy's vector functions may differ in the last bit on strided arrays.
+    return np.ascontiguousarray(column, dtype=np.float64)
+
+
+def _number(node: Node, values: Mapping[str, Value]) -> Value:
     match node:
         case Number(value):
             return np.asarray(value, dtype=np.float64)
         case Name(name):
             return values[name]
         case Negative(operand):
-            return np.negative(_number(operand, values))
+            return _applied(node, np.negative, [_number(operand, values)])
         case Arithmetic(operator, left, right):
-            return _ARITHMETIC[operator](_number(left, values), _number(right, values))
+            return _applied(node, _ARITHMETIC[operator], [_number(left, values), _number(right, values)])
         case AsFloat32(operand):
-            return np.asarray(_number(operand, values)).astype(np.float32).astype(np.float64)
+            return _applied(node, _through_float32, [_number(operand, values)])
         case Call("where", (condition, yes, no)):
-            return np.where(_condition(condition, values), _number(yes, values), _number(no, values))
+            sides = [_condition(condition, values), _number(yes, values), _number(no, values)]
+            return _applied(node, np.where, sides)
+        case Call(function, (argument,)) if function in OVER_OBJECTS:
+            return _over_objects(node, function, argument, values)
         case Call(function, arguments):
-            return _call(function, [_number(argument, values) for argument in arguments])
+            return _applied(node, _FUNCTIONS[function], [_number(argument, values) for argument in arguments])
     msg = f"{type(node).__name__} is a condition where a number is needed"
     raise UsageError(msg)
 
 
-def _call(function: str, arguments: list[Floats]) -> Floats:
-    """Apply a function; min and max of a missing value are missing."""
-    match function:
-        case "min":
-            return reduce(np.minimum, arguments)
-        case "max":
-            return reduce(np.maximum, arguments)
-        case "atan2":
-            return np.arctan2(*arguments)
-        case _:
-            return _ONE_ARGUMENT[function](*arguments)
+def _applied(node: Node, function: Callable[..., NDArray[Any]], values: Sequence[Value]) -> Value:
+    return apply(function, values, lambda: f"`{render(node)}`")
 
 
-def _condition(node: Node, values: Mapping[str, Floats]) -> Mask:
+def _through_float32(values: Floats) -> Floats:
+    return np.asarray(values).astype(np.float32).astype(np.float64)
+
+
+def _over_objects(node: Node, function: str, argument: Node, values: Mapping[str, Value]) -> Floats:
+    value = _condition(argument, values) if function == "count" else _number(argument, values)
+    if not isinstance(value, PerObject):
+        msg = (
+            f"`{render(node)}` runs over the objects of an event, but `{render(argument)}` has one value for the event"
+            + ("; for 1 and 0 write where(condition, 1, 0)" if function == "count" else "")
+        )
+        raise InputError(msg)
+    return count(value) if function == "count" else reduce_objects(function, value)
+
+
+def _condition(node: Node, values: Mapping[str, Value]) -> Value:
     match node:
         case Compare(operands, operators):
             sides = [_number(operand, values) for operand in operands]
             links = zip(operators, sides, sides[1:], strict=False)
-            return reduce(np.logical_and, (_compare(operator, left, right) for operator, left, right in links))
+            passed = [_applied(node, _comparison(operator), [left, right]) for operator, left, right in links]
+            return _joined(node, np.logical_and, passed)
         case And(operands):
-            return reduce(np.logical_and, (_condition(operand, values) for operand in operands), np.asarray(True))
+            return _joined(node, np.logical_and, [np.asarray(True), *(_condition(part, values) for part in operands)])
         case Or(operands):
-            return reduce(np.logical_or, (_condition(operand, values) for operand in operands), np.asarray(False))
+            return _joined(node, np.logical_or, [np.asarray(False), *(_condition(part, values) for part in operands)])
         case Not(operand):
-            return np.logical_not(_condition(operand, values))
+            return _applied(node, np.logical_not, [_condition(operand, values)])
+        case AnyObject(operand):
+            condition = _condition(operand, values)
+            return any_object(condition) if isinstance(condition, PerObject) else condition
+        case AllObjects(operand):
+            return _all(_condition(operand, values))
     msg = f"{type(node).__name__} is a number where a condition is needed"
     raise UsageError(msg)
 
 
-def _compare(operator: CompareOperator, left: Floats, right: Floats) -> Mask:
-    if operator == "!=":  # IEEE 754 calls NaN unequal to everything; a missing value is not known to be unequal
-        return np.less(left, right) | np.greater(left, right)
-    return _COMPARE[operator](left, right)
+def _joined(node: Node, function: Callable[..., Mask], conditions: Sequence[Value]) -> Value:
+    return reduce(lambda one, other: _applied(node, function, [one, other]), conditions)
+
+
+def _all(condition: Value) -> NDArray[Any]:
+    return all_objects(condition) if isinstance(condition, PerObject) else condition
+
+
+def _comparison(operator: CompareOperator) -> Callable[[Floats, Floats], Mask]:
+    return _differs if operator == "!=" else _COMPARE[operator]
+
+
+def _differs(left: Floats, right: Floats) -> Mask:
+    # IEEE 754 calls NaN unequal to everything; a missing value is not known to be unequal.
+    return np.less(left, right) | np.greater(left, right)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 WORD = r"[A-Za-z_]\w*"
 #: A word with an optional slice, and an optional path of them: `jet`, `jet:4`, `fatjet0.constituents:100`.
-PATH = rf"{WORD}(?::\d*)?(?:\.{WORD}(?::\d*)?)*"
+PATH = rf"{WORD}(?::(?!:)\d*)?(?:\.{WORD}(?::(?!:)\d*)?)*"
 _SLICED = re.compile(rf"(?P<word>{WORD})(?P<colon>:)?(?P<stop>\d+)?", re.ASCII)
 _INDEXED = re.compile(r"(?P<name>[A-Za-z_]\w*?)(?P<index>\d+)", re.ASCII)
 

@@ -1,32 +1,36 @@
 """From text to the expression tree, without ever evaluating what the user wrote.
 
-The language is the part of Python's expressions that a selection needs::
+The language has Python's words and precedence, the observables of HEP ML LAB, and its cuts::
 
     jet0.pt > 30 and abs(eta) < 2.4
     60 < m_jet < 110 or not tau2 / tau1 > 0.4
     where(n > 1, min(pt1, pt2), 0) / m
+    muon0.charge != muon1.charge and muon0,muon1.inv_mass > 200
+    veto jet.b_tag == 1 [any]
+    count(jet.pt > 30) >= 2
 
-Names are columns; a dotted name is one column. Numbers are doubles. Arithmetic is `+ - * / % **`, with the functions of
-`tree.FUNCTIONS`; comparisons chain as in mathematics; conditions combine with `and`, `or`, `not`. A comparison can't be
-used as a number, nor a number as a condition: `flag != 0`, not `flag`.
+A name is a column or an observable (`selection.observable`). Numbers are doubles. Arithmetic is `+ - * / % **`, with
+the functions of `tree.FUNCTIONS`; comparisons chain as in mathematics; conditions combine with `and`, `or`, `not`. A
+comparison can't be used as a number, nor a number as a condition: `flag != 0`, not `flag`. A condition on a collection
+holds for an event if it holds for all objects, `[all]`, or for any, with `[any]` behind it; `veto` before it turns the
+decision on the event around. A whole expression, or a part of it in parentheses, has one such ending and one `veto`.
 
-Text is checked token by token first, which gives errors a place and a remedy; then Python's own parser settles
-precedence, and a whitelist turns its tree into ours.
+It is read by precedence climbing: one function for all binary operators, strongest first.
 """
 
 from __future__ import annotations
 
-import ast
-import keyword
-import math
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import cast, get_args
 
-from cutflow_cli.errors import UsageError, nearest
+from cutflow_cli.errors import nearest
+from cutflow_cli.selection.tokens import Dialect, ExpressionError, Token, tokenize
 from cutflow_cli.selection.tree import (
     FUNCTIONS,
+    AllObjects,
     And,
+    AnyObject,
     Arithmetic,
     ArithmeticOperator,
     Call,
@@ -41,75 +45,35 @@ from cutflow_cli.selection.tree import (
     is_condition,
 )
 
-#: Longest expression, most parentheses inside each other, and most levels of operators inside each other.
-MAX_LENGTH, MAX_PARENTHESES, MAX_DEPTH = 10_000, 40, 100
+__all__ = ["Dialect", "ExpressionError", "parse", "parse_arithmetic", "parse_condition"]
 
-_SHOWN = 100  #: characters of a long expression that an error shows
-_TOKEN = re.compile(
-    r"""(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
-      | (?P<name>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)
-      | (?P<operator>&&|\|\||\*\*|//|<<|>>|==|!=|<=|>=|=<|=>|<>|:=|::|[-+*/%<>=!&|^~(),])
-      | (?P<space>[ ]+)
-      | (?P<other>.)""",
-    re.VERBOSE | re.ASCII,
-)
-#: What people write in other languages, and what it is here.
-_REMEDIES = {
-    "&&": "write `and`", "||": "write `or`", "!": "write `not`", "&": "write `and`", "|": "write `or`",
-    "~": "write `not`", "^": "write `**` for a power; for conditions `and`, `or`, `not`", "=": "write `==` to compare",
-    "=<": "write `<=`", "=>": "write `>=`", "<>": "write `!=`", ":=": "write `==` to compare",
-    "//": "write `floor(a / b)`", "<<": "write `* 2**n`", ">>": "write `/ 2**n`",
-    "::": "leave the namespace away: `sqrt(x)`, `abs(x)`",
+#: Most parentheses inside each other, and most levels of operators inside each other.
+MAX_PARENTHESES, MAX_DEPTH = 40, 100
+
+_ANY, _OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _SIGN, _POWER = range(9)
+_STRENGTH = {
+    "or": _OR, "and": _AND, "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "%": _PRODUCT, "**": _POWER,
+    **dict.fromkeys(get_args(CompareOperator), _COMPARE),
 }  # fmt: skip
-_OTHER_REMEDIES = {
-    "[": "there are no subscripts; give an event's own columns", "]": "there are no subscripts",
-    "'": "there is no text, only numbers", '"': "there is no text, only numbers",
-    "?": "write `where(condition, a, b)`", ":": "write `where(condition, a, b)`", "#": "there are no comments",
-    "{": "use parentheses `( )`", "}": "use parentheses `( )`",
-}  # fmt: skip
-_ARITHMETIC: dict[type[ast.operator], ArithmeticOperator] = {
-    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.Mod: "%",
-}  # fmt: skip
-_COMPARE: dict[type[ast.cmpop], CompareOperator] = {
-    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
-}  # fmt: skip
-_BINARY = {*get_args(ArithmeticOperator), *get_args(CompareOperator), "and", "or"}
-
-
-class ExpressionError(UsageError):
-    """An expression that can't be understood; the message shows where and says what to write instead.
-
-    Attributes:
-        reason: what is wrong and what to write, one line.
-        text: the expression.
-        position: the character of `text` where it goes wrong, from 0.
-    """
-
-    def __init__(self, reason: str, text: str, position: int, where: str = "") -> None:
-        self.reason, self.text, self.position = reason, text, position
-        start = max(0, min(position - _SHOWN // 2, len(text) - _SHOWN))
-        shown = text[start : start + _SHOWN]
-        printable = "".join(
-            character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown
-        )
-        prefix, suffix = "…" * (start > 0), "…" * (start + _SHOWN < len(text))
-        caret = " " * (len(prefix) + position - start) + "^"
-        super().__init__(f"{where}{reason}\n  {prefix}{printable}{suffix}\n  {caret}")
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
-    kind: Literal["number", "name", "operator", "end"]
-    text: str
-    position: int
+class _Part:
+    """A part that has been read: its tree, where it starts, and how deep the tree is."""
+
+    node: Node
+    start: int
+    depth: int = 0
 
 
-def parse(text: str, where: str = "") -> Node:
+def parse(text: str, where: str = "", dialect: Dialect = "cutflow") -> Node:
     """Read an expression, a number or a condition.
 
     Args:
         text: the expression; line breaks and tabs count as spaces.
         where: what the expression belongs to, put before an error's message, such as `feature 'ratio': `.
+        dialect: the language it is written in; `root` for a TCut, whose condition on an array holds for an event
+            if it holds for any element, as `TTree::CopyTree` has it.
 
     Returns:
         Its tree.
@@ -117,7 +81,12 @@ def parse(text: str, where: str = "") -> Node:
     Raises:
         ExpressionError: if it is not in the language.
     """
-    return _Parser(text, where).parse()
+    node = _Parser(re.sub(r"[\t\r\n]", " ", text), where, dialect).parse()
+    return (
+        AnyObject(node)
+        if dialect == "root" and is_condition(node) and not isinstance(node, AnyObject | AllObjects)
+        else node
+    )
 
 
 def parse_arithmetic(text: str, where: str = "") -> Node:
@@ -133,210 +102,221 @@ def parse_arithmetic(text: str, where: str = "") -> Node:
     return node
 
 
-def parse_condition(text: str, where: str = "") -> Node:
+def parse_condition(text: str, where: str = "", dialect: Dialect = "cutflow") -> Node:
     """Read an expression that is true or false for each event.
 
     Raises:
         ExpressionError: if it is not in the language, or a number.
     """
-    node = parse(text, where)
+    node = parse(text, where, dialect)
     if not is_condition(node):
         raise ExpressionError("this is a number, a condition is needed here, such as `x > 0`", text, 0, where)
     return node
 
 
 class _Parser:
-    """One expression being read: its tokens, then its tree."""
+    """One expression being read, token by token."""
 
-    def __init__(self, text: str, where: str) -> None:
-        self.text = re.sub(r"[\t\r\n]", " ", text)
-        self.where = where
-        self.indent = len(self.text) - len(self.text.lstrip(" "))
+    def __init__(self, text: str, where: str, dialect: Dialect) -> None:
+        self.text, self.where, self.dialect = text, where, dialect
+        self.tokens = tokenize(text, where, dialect)
+        self.at = 0
+        self.parentheses: list[int] = []
+        self.level = 0
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.at]
 
     def fail(self, reason: str, position: int) -> ExpressionError:
         return ExpressionError(reason, self.text, position, self.where)
 
+    def too_deep(self, position: int) -> ExpressionError:
+        return self.fail(f"operators inside each other more than {MAX_DEPTH} levels deep", position)
+
+    def take(self) -> Token:
+        token = self.token
+        self.at += 1
+        return token
+
     def parse(self) -> Node:
-        if len(self.text) > MAX_LENGTH:
-            raise self.fail(f"longer than {MAX_LENGTH} characters", MAX_LENGTH)
-        self.check_order(self.tokens())
-        try:
-            tree = ast.parse(self.text.strip(" "), mode="eval")
-        except SyntaxError as error:
-            # The order of tokens is sound; what remains is `a < not b`, whose `not` binds too weakly.
-            position = self.indent + max(0, (error.offset or 1) - 1)
-            raise self.fail("put parentheses around `not …`", position) from None
-        except (MemoryError, RecursionError):
-            raise self.fail(f"operators inside each other more than {MAX_DEPTH} levels deep", 0) from None
-        return self.convert(tree.body, 0)
-
-    def tokens(self) -> list[_Token]:
-        """Split the text into tokens of the language.
-
-        Raises:
-            ExpressionError: at the first character that is none of ours.
-        """
-        found: list[_Token] = []
-        for match in _TOKEN.finditer(self.text):
-            kind, text, position = match.lastgroup, match.group(), match.start()
-            if kind == "number":
-                self.check_number(text, position)
-                found.append(_Token("number", text, position))
-            elif kind == "name":
-                self.check_name(text, position)
-                found.append(_Token("operator" if text in ("and", "or", "not") else "name", text, position))
-            elif kind == "operator":
-                if text in _REMEDIES:
-                    raise self.fail(f"`{text}` is not in the language: {_REMEDIES[text]}", position)
-                found.append(_Token("operator", text, position))
-            elif kind == "other":
-                remedy = _OTHER_REMEDIES.get(text, "names have letters, digits, underscores and dots")
-                shown = text if text.isprintable() else repr(text)
-                raise self.fail(f"`{shown}` is not in the language: {remedy}", position)
-        return [*found, _Token("end", "the end", len(self.text))]
-
-    def check_number(self, text: str, position: int) -> None:
-        end = position + len(text)
-        if end < len(self.text) and re.match(r"[\w.]", self.text[end]):
-            raise self.fail(f"`{text}{self.text[end]}…` is neither a number nor a name", position)
-        if re.fullmatch(r"0\d+", text):
-            raise self.fail(f"`{text}`: write whole numbers without leading zeros", position)
-        value = float(text)
-        if not math.isfinite(value):
-            raise self.fail(f"`{text[:20]}` is too large for a double", position)
-        if text.isdigit() and int(value) != int(text):
-            raise self.fail(f"`{text[:20]}` has more digits than a double holds exactly", position)
-
-    def check_name(self, text: str, position: int) -> None:
-        part = next((part for part in text.split(".") if keyword.iskeyword(part)), None)
-        if part is None or text in ("and", "or", "not"):
-            return
-        remedy = ": write `where(condition, a, b)`" if part in ("if", "else") else ""
-        raise self.fail(f"`{part}` is a reserved word, not a name{remedy}", position)
-
-    def check_order(self, tokens: list[_Token]) -> None:
-        """Check that values and operators take turns and that parentheses close.
-
-        Raises:
-            ExpressionError: at the first token that can't stand where it does.
-        """
-        if len(tokens) == 1:
+        if len(self.tokens) == 1:
             raise self.fail("the expression is empty", 0)
-        opened: list[tuple[_Token, bool]] = []  # and whether it opens a function's arguments
-        value_next, previous = True, tokens[0]
-        for token in tokens:
-            text = token.text if token.kind != "name" else ""
-            if value_next and token.kind in ("number", "name"):
-                value_next = False
-            elif value_next and text == "(":
-                opened.append((token, False))
-            elif value_next and text in ("-", "+", "not"):
-                pass
-            elif value_next:
-                raise self.fail(f"a value is missing before {_quoted(token)}", token.position)
-            elif text == "(" and previous.kind == "name":
-                opened.append((token, True))
-                value_next = True
-            elif text == "," and opened and opened[-1][1]:
-                value_next = True
-            elif text == ",":
-                raise self.fail("a comma can only stand between the arguments of a function", token.position)
-            elif text == ")":
-                if not opened:
-                    raise self.fail("this parenthesis was never opened", token.position)
-                opened.pop()
-            elif text in _BINARY:
-                value_next = True
-            elif token.kind != "end":
-                raise self.fail(f"an operator is missing before {_quoted(token)}", token.position)
-            if len(opened) > MAX_PARENTHESES:
-                raise self.fail(f"more than {MAX_PARENTHESES} parentheses inside each other", token.position)
-            previous = token
-        if opened:
-            raise self.fail("this parenthesis is never closed", opened[-1][0].position)
+        part = self.cut()
+        if self.at < len(self.tokens) - 1:
+            raise self.misplaced()
+        return part.node
 
-    def convert(self, node: ast.expr, depth: int) -> Node:
-        """Turn Python's tree into ours, node by node from a whitelist."""
-        position = self.indent + node.col_offset
-        if depth > MAX_DEPTH:
-            raise self.fail(f"operators inside each other more than {MAX_DEPTH} levels deep", position)
-        match node:
-            case ast.Constant(value=int() | float() as value):
-                return Number(float(value))
-            case ast.Name() | ast.Attribute():
-                return Name(_dotted(node))
-            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-                return self.number(operand, depth, "`+`")
-            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value) as operand) if (
-                self.adjacent(node, operand)
-            ):
-                return Number(-float(value))
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return Negative(self.number(operand, depth, "`-`"))
-            case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return Not(self.condition(operand, depth, "`not`"))
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-                operator = _ARITHMETIC[type(op)]
-                sides = (self.number(side, depth, f"`{operator}`") for side in (left, right))
-                return Arithmetic(operator, *sides)
-            case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in _COMPARE for op in ops):
-                operands = tuple(self.number(side, depth, "a comparison") for side in (left, *others))
-                return Compare(operands, tuple(_COMPARE[type(op)] for op in ops))
-            case ast.BoolOp(op=op, values=values):
-                word = "and" if isinstance(op, ast.And) else "or"
-                parts = tuple(self.condition(value, depth, f"`{word}`") for value in values)
-                return And(parts) if word == "and" else Or(parts)
-            case ast.Call(func=ast.Name() | ast.Attribute() as function, args=arguments, keywords=[]):
-                return self.call(_dotted(function), arguments, position, depth)
-        raise self.fail("this is not in the language", position)
+    def misplaced(self) -> ExpressionError:
+        """Say why an expression can't go on with the token that stands there."""
+        token = self.token
+        if token.text == ")":
+            return self.fail("this parenthesis was never opened", token.position)
+        if token.text == ",":
+            reason = "a comma can only stand between the arguments of a function, or join objects without spaces"
+            return self.fail(f"{reason}, as in `muon0,muon1.inv_mass`", token.position)
+        if token.kind == "quantifier":
+            reason = f"`[{token.text}]` can stand once, behind a condition, at its end or before `)`"
+            return self.fail(reason, token.position)
+        if token.kind == "end" and self.parentheses:
+            return self.fail("this parenthesis is never closed", self.parentheses[-1])
+        return self.fail(f"an operator is missing before {token}", token.position)
 
-    def adjacent(self, node: ast.expr, operand: ast.expr) -> bool:
-        """Whether nothing, no parenthesis above all, stands between a sign and its number."""
-        between = self.text[self.indent + node.col_offset + 1 : self.indent + operand.col_offset]
-        return not between.strip(" ")
+    def cut(self) -> _Part:
+        """Read an expression with what may stand around a whole one: `veto` before it, `[any]` or `[all]` behind."""
+        veto = self.take() if self.at_veto() else None
+        part = self.expression(_ANY)
+        quantifier = self.take() if self.token.kind == "quantifier" else None
+        if quantifier is not None or veto is not None:
+            name = "`veto`" if quantifier is None else f"`[{quantifier.text}]`"
+            part = self.condition(part, name)
+            node = (
+                AnyObject(part.node) if quantifier is not None and quantifier.text == "any" else AllObjects(part.node)
+            )
+            part = self.deeper(node, part.start, part)
+        return part if veto is None else self.deeper(Not(part.node), veto.position, part)
 
-    def number(self, node: ast.expr, depth: int, user: str) -> Node:
-        """Convert what must be a number."""
-        converted = self.convert(node, depth + 1)
-        if is_condition(converted):
-            reason = f"{user} needs numbers, this is a condition; combine conditions with `and`, `or`, `not`"
-            raise self.fail(reason, self.indent + node.col_offset)
-        return converted
+    def at_veto(self) -> bool:
+        """Whether `veto` stands here as a word of the language, not as a column of that name."""
+        following = self.tokens[min(self.at + 1, len(self.tokens) - 1)]
+        starts_value = following.kind in ("number", "name") or following.text in ("(", "-", "not")
+        return self.dialect == "cutflow" and self.token.text == "veto" and starts_value
 
-    def condition(self, node: ast.expr, depth: int, user: str) -> Node:
-        """Convert what must be a condition."""
-        converted = self.convert(node, depth + 1)
-        if not is_condition(converted):
-            shown = f"`{converted.name} != 0`" if isinstance(converted, Name) else "`… != 0`"
-            reason = f"{user} needs conditions, this is a number; compare it, for example {shown}"
-            raise self.fail(reason, self.indent + node.col_offset)
-        return converted
+    def expression(self, weakest: int) -> _Part:
+        """Read operands joined by operators that bind at least as tightly as `weakest`."""
+        self.level += 1
+        if self.level > MAX_DEPTH + 2 * MAX_PARENTHESES:
+            raise self.too_deep(self.token.position)
+        left = self.operand(weakest)
+        while self.token.kind == "operator" and _STRENGTH.get(self.token.text, -1) >= weakest:
+            strength = _STRENGTH[self.token.text]
+            if strength == _COMPARE:
+                left = self.comparison(left)
+            elif strength in (_AND, _OR):
+                left = self.joined(left, self.token.text)
+            else:
+                left = self.arithmetic(left)
+        self.level -= 1
+        return left
 
-    def call(self, name: str, arguments: list[ast.expr], position: int, depth: int) -> Node:
-        """Convert a call of one of our functions."""
-        if name not in FUNCTIONS:
-            short = name.rpartition(".")[2]
+    def arithmetic(self, left: _Part) -> _Part:
+        operator = cast(ArithmeticOperator, self.take().text)
+        # A power takes what is on its right first, signs included.
+        right = self.expression(_SIGN if operator == "**" else _STRENGTH[operator] + 1)
+        left, right = (self.number(side, f"`{operator}`") for side in (left, right))
+        return self.deeper(Arithmetic(operator, left.node, right.node), left.start, left, right)
+
+    def comparison(self, first: _Part) -> _Part:
+        operands: list[_Part] = [first]
+        operators: list[CompareOperator] = []
+        while self.token.kind == "operator" and _STRENGTH.get(self.token.text) == _COMPARE:
+            if operators and self.dialect == "root":
+                reason = "ROOT compares the result of `a < x` with b; write `a < x && x < b`"
+                raise self.fail(reason, self.token.position)
+            operators.append(cast(CompareOperator, self.take().text))
+            operands.append(self.expression(_SUM))
+        operands = [self.number(operand, "a comparison") for operand in operands]
+        node = Compare(tuple(operand.node for operand in operands), tuple(operators))
+        return self.deeper(node, first.start, *operands)
+
+    def joined(self, first: _Part, word: str) -> _Part:
+        operands = [first]
+        while self.token.kind == "operator" and self.token.text == word:
+            self.take()
+            operands.append(self.expression(_STRENGTH[word] + 1))
+        nodes = tuple(self.condition(operand, f"`{word}`").node for operand in operands)
+        return self.deeper(And(nodes) if word == "and" else Or(nodes), first.start, *operands)
+
+    def operand(self, weakest: int) -> _Part:
+        token = self.take()
+        if token.kind == "number":
+            return _Part(Number(float(token.text)), token.position)
+        if token.kind == "name":
+            return self.call(token) if self.token.text == "(" else _Part(Name(token.text), token.position)
+        match token.text:
+            case "(":
+                return self.in_parentheses(token)
+            case "-" | "+":
+                return self.signed(token)
+            case "not" | "!":
+                return self.negated(token, weakest)
+        raise self.fail(f"a value is missing before {token}", token.position)
+
+    def signed(self, sign: Token) -> _Part:
+        literal = self.token.kind == "number"
+        part = self.number(self.expression(_SIGN), f"`{sign.text}`")
+        if sign.text == "+":
+            return _Part(part.node, sign.position, part.depth)
+        if literal and isinstance(part.node, Number):
+            return _Part(Number(-part.node.value), sign.position)
+        return self.deeper(Negative(part.node), sign.position, part)
+
+    def negated(self, word: Token, weakest: int) -> _Part:
+        if word.text == "not" and weakest > _NOT:
+            raise self.fail("put parentheses around `not …`", word.position)
+        part = self.condition(self.expression(_NOT if word.text == "not" else _SIGN), f"`{word.text}`")
+        return self.deeper(Not(part.node), word.position, part)
+
+    def in_parentheses(self, opening: Token) -> _Part:
+        self.parentheses.append(opening.position)
+        if len(self.parentheses) > MAX_PARENTHESES:
+            raise self.fail(f"more than {MAX_PARENTHESES} parentheses inside each other", opening.position)
+        part = self.cut()
+        self.close()
+        return part
+
+    def close(self) -> None:
+        if self.token.text != ")":
+            raise self.misplaced()
+        self.take()
+        self.parentheses.pop()
+
+    def call(self, name: Token) -> _Part:
+        self.parentheses.append(self.take().position)
+        if len(self.parentheses) > MAX_PARENTHESES:
+            raise self.fail(f"more than {MAX_PARENTHESES} parentheses inside each other", name.position)
+        arguments = [self.cut()]
+        while self.token.text == ",":
+            self.take()
+            arguments.append(self.cut())
+        self.close()
+        return self.function(name, arguments)
+
+    def function(self, name: Token, arguments: list[_Part]) -> _Part:
+        """Make a call of one of our functions."""
+        text = name.text
+        if self.dialect == "root" and text == "pow" and len(arguments) == 2:
+            sides = [self.number(argument, "pow()") for argument in arguments]
+            return self.deeper(Arithmetic("**", sides[0].node, sides[1].node), name.position, *sides)
+        if text not in FUNCTIONS:
+            short = text.rpartition(".")[2]
             hint = f"write `{short}(…)`" if short in FUNCTIONS else nearest(short, FUNCTIONS)
-            raise self.fail(f"no function {name!r}; {hint}", position)
-        wanted = FUNCTIONS[name]
-        if len(arguments) < 2 if wanted is None else len(arguments) != wanted:
-            need = "two or more arguments" if wanted is None else f"{wanted} argument{'s' * (wanted > 1)}"
-            raise self.fail(f"{name} takes {need}, not {len(arguments)}", position)
-        first = self.condition if name == "where" else self.number
-        rest = tuple(self.number(argument, depth, f"{name}()") for argument in arguments[1:])
-        return Call(name, (first(arguments[0], depth, f"{name}()"), *rest))
+            raise self.fail(f"no function {text!r}; {hint}", name.position)
+        wanted = FUNCTIONS[text]
+        if wanted is not None and len(arguments) != wanted:
+            plural = "s" * (wanted > 1)
+            raise self.fail(f"{text} takes {wanted} argument{plural}, not {len(arguments)}", name.position)
+        check = self.condition if text in ("where", "count") else self.number
+        parts = [check(arguments[0], f"{text}()"), *(self.number(part, f"{text}()") for part in arguments[1:])]
+        return self.deeper(Call(text, tuple(part.node for part in parts)), name.position, *parts)
 
+    def deeper(self, node: Node, start: int, *parts: _Part) -> _Part:
+        depth = 1 + max(part.depth for part in parts)
+        if depth > MAX_DEPTH:
+            raise self.too_deep(start)
+        return _Part(node, start, depth)
 
-def _quoted(token: _Token) -> str:
-    return "the end" if token.kind == "end" else f"`{token.text}`"
+    def number(self, part: _Part, user: str) -> _Part:
+        """Check that a part is a number."""
+        if is_condition(part.node):
+            reason = f"{user} needs numbers, this is a condition; combine conditions with `and`, `or`, `not`"
+            raise self.fail(reason, part.start)
+        return part
 
-
-def _dotted(node: ast.Name | ast.Attribute) -> str:
-    """Return the dotted name; the tokens allow nothing but names around a dot."""
-    parts: list[str] = []
-    current: ast.expr = node
-    while isinstance(current, ast.Attribute):
-        parts.append(current.attr)
-        current = current.value
-    assert isinstance(current, ast.Name)
-    return ".".join([current.id, *reversed(parts)])
+    def condition(self, part: _Part, user: str) -> _Part:
+        """Check that a part is a condition."""
+        if not is_condition(part.node):
+            shown = f"`{part.node.name} != 0`" if isinstance(part.node, Name) else "`… != 0`"
+            reason = f"{user} needs conditions, this is a number; compare it, for example {shown}"
+            raise self.fail(reason, part.start)
+        return part

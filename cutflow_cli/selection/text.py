@@ -6,7 +6,9 @@ import math
 
 from cutflow_cli.errors import UsageError
 from cutflow_cli.selection.tree import (
+    AllObjects,
     And,
+    AnyObject,
     Arithmetic,
     ArithmeticOperator,
     AsFloat32,
@@ -21,7 +23,7 @@ from cutflow_cli.selection.tree import (
 )
 
 #: How tightly each construct binds; as in Python.
-_OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(9)
+_CUT, _OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(10)
 _STRENGTH: dict[ArithmeticOperator, int] = {
     "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "%": _PRODUCT, "**": _POWER,
 }  # fmt: skip
@@ -68,8 +70,14 @@ def render(node: Node) -> str:
             return _joined("and", operands, _NOT)
         case Or(operands):
             return _joined("or", operands, _AND)
+        case Not(AnyObject() | AllObjects() as operand):
+            return f"veto {render(operand)}"
         case Not(operand):
             return f"not {_inside(operand, _NOT)}"
+        case AnyObject(operand):
+            return f"{_inside(operand, _OR)} [any]"
+        case AllObjects(operand):
+            return f"{_inside(operand, _OR)} [all]"
         case AsFloat32():
             msg = "the expression language has no way to write rounding to single precision"
             raise UsageError(msg)
@@ -98,6 +106,8 @@ def _strength(node: Node) -> int:
             return _STRENGTH[operator]
         case Compare():
             return _COMPARE
+        case AnyObject() | AllObjects() | Not(AnyObject() | AllObjects()):
+            return _CUT
         case Not():
             return _NOT
         case And():

@@ -13,13 +13,15 @@ from typing import Literal
 CompareOperator = Literal["<", "<=", ">", ">=", "==", "!="]
 ArithmeticOperator = Literal["+", "-", "*", "/", "**", "%"]
 
-#: Functions of the expression language and their number of arguments (None: two or more).
+#: Functions of the expression language and their number of arguments (None: one or more).
 FUNCTIONS: dict[str, int | None] = {
     "abs": 1, "sqrt": 1, "exp": 1, "log": 1, "log10": 1,
     "sin": 1, "cos": 1, "tan": 1, "asin": 1, "acos": 1, "atan": 1, "atan2": 2,
     "sinh": 1, "cosh": 1, "tanh": 1, "floor": 1, "ceil": 1,
-    "min": None, "max": None, "where": 3,
+    "min": None, "max": None, "where": 3, "sum": 1, "count": 1,
 }  # fmt: skip
+#: Functions that, with one argument, turn one value per object into one per event.
+OVER_OBJECTS = frozenset({"min", "max", "sum", "count"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A column, by its name in the table that the expression is applied to."""
+    """A column of the table that the expression is applied to, or an observable (`selection.observable`), by name."""
 
     name: str
 
@@ -54,7 +56,11 @@ class Arithmetic:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function of `FUNCTIONS`."""
+    """A function of `FUNCTIONS`.
+
+    Those of `OVER_OBJECTS`, with one argument, run over the objects of an event: `count` those for which a condition
+    holds, `sum` (0 where there are none), `min` and `max` (missing where there are none).
+    """
 
     function: str
     arguments: tuple[Node, ...]
@@ -99,8 +105,28 @@ class Not:
     operand: Node
 
 
-Node = Number | Name | Negative | Arithmetic | Call | AsFloat32 | Compare | And | Or | Not
-CONDITIONS = (Compare, And, Or, Not)
+@dataclass(frozen=True, slots=True)
+class AnyObject:
+    """Whether a condition holds for any object of the event; over no objects false.
+
+    A condition on the event itself is left as it is.
+    """
+
+    operand: Node
+
+
+@dataclass(frozen=True, slots=True)
+class AllObjects:
+    """Whether a condition holds for all objects of the event; over no objects false, like `AnyObject`.
+
+    A condition on the event itself is left as it is.
+    """
+
+    operand: Node
+
+
+Node = Number | Name | Negative | Arithmetic | Call | AsFloat32 | Compare | And | Or | Not | AnyObject | AllObjects
+CONDITIONS = (Compare, And, Or, Not, AnyObject, AllObjects)
 
 
 def is_condition(node: Node) -> bool:
@@ -113,7 +139,7 @@ def children(node: Node) -> tuple[Node, ...]:
     match node:
         case Number() | Name():
             return ()
-        case Negative(operand) | AsFloat32(operand) | Not(operand):
+        case Negative(operand) | AsFloat32(operand) | Not(operand) | AnyObject(operand) | AllObjects(operand):
             return (operand,)
         case Arithmetic(_, left, right):
             return (left, right)
@@ -152,6 +178,10 @@ def substitute(node: Node, replacements: dict[str, Node]) -> Node:
             return AsFloat32(swap(operand))
         case Not(operand):
             return Not(swap(operand))
+        case AnyObject(operand):
+            return AnyObject(swap(operand))
+        case AllObjects(operand):
+            return AllObjects(swap(operand))
         case Arithmetic(operator, left, right):
             return Arithmetic(operator, swap(left), swap(right))
         case Call(function, arguments):

@@ -8,7 +8,19 @@ from hypothesis import strategies as st
 from cutflow_cli.selection.evaluate import evaluate
 from cutflow_cli.selection.parse import ExpressionError, parse
 from cutflow_cli.selection.text import render
-from cutflow_cli.selection.tree import FUNCTIONS, And, Arithmetic, Call, Compare, Name, Negative, Not, Number, Or
+from cutflow_cli.selection.tree import (
+    FUNCTIONS,
+    OVER_OBJECTS,
+    And,
+    Arithmetic,
+    Call,
+    Compare,
+    Name,
+    Negative,
+    Not,
+    Number,
+    Or,
+)
 
 NAMES = ("a", "b", "jet0.pt", "_x1")
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
@@ -20,7 +32,7 @@ leaves = st.one_of(
 )
 
 
-ONE_ARGUMENT = tuple(name for name, count in FUNCTIONS.items() if count == 1)
+ONE_ARGUMENT = tuple(name for name, count in FUNCTIONS.items() if count == 1 and name not in OVER_OBJECTS)
 
 
 @st.composite
