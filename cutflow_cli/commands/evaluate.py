@@ -38,6 +38,7 @@ def evaluate(
 
     Printed are the runs side by side, the background at equal signal efficiency, and for the working point of each
     run figures of merit, cut flows, train against test; the files hold all working points and replicas.
+    Cut flows begin at all events where the events file says what its preselection removed.
 
     Yields and efficiencies use the physical, signed weights;
     TP, FP, TN, FN, accuracy and precision are raw counts.

@@ -19,9 +19,11 @@ from cutflow_cli.errors import InputError, UsageError
 from cutflow_cli.evaluation.comparison import label, overtraining_warnings
 from cutflow_cli.evaluation.curve_tables import at_selection_rows, curve_metric_rows, roc_rows
 from cutflow_cli.evaluation.curves import RunCurve, ScoreCollector, run_curves
+from cutflow_cli.evaluation.cut_flow import cut_flow_rows
 from cutflow_cli.evaluation.hypotheses import held_out_masses
 from cutflow_cli.evaluation.inputs import name_runs, named_flows, open_data, require_consensus
 from cutflow_cli.evaluation.normalise import Normalised, normalise, require_usable
+from cutflow_cli.evaluation.preselection import find_preselection
 from cutflow_cli.evaluation.quoted import punzi_lookup, quoted_points
 from cutflow_cli.evaluation.report import (
     FIGURES,
@@ -33,7 +35,7 @@ from cutflow_cli.evaluation.report import (
     write_report,
 )
 from cutflow_cli.evaluation.rows import MetricRow, NamedFlow
-from cutflow_cli.evaluation.tables import check_names, cut_flow_rows, metric_rows
+from cutflow_cli.evaluation.tables import check_names, metric_rows
 from cutflow_cli.evaluation.tally import tally
 from cutflow_cli.events.schema import Split
 from cutflow_cli.events.table import EventsFile
@@ -135,6 +137,7 @@ def evaluate_runs(
         if draw is not None:
             (work.path / FIGURES).mkdir()
             drawn = draw(opened, events, work.path / FIGURES, split=split, curves=curves, metrics=metrics)
+        before, unknown = find_preselection(events.metadata.preselection, counted, str(data))
         manifest = ReportManifest(
             digest=digest(settings),
             split=split,
@@ -144,12 +147,13 @@ def evaluate_runs(
             processes=tuple((process.name, process.role) for process in events.metadata.processes),
             luminosity=events.metadata.luminosity,
             preselection=events.metadata.preselection,
-            notes=_notes(opened, names, events, counted),
+            notes=(*_notes(opened, names, events, counted), *unknown),
             figures=tuple(str(path.relative_to(work.path)) for path in drawn),
             versions=_versions(),
             command=command,
         )
-        report = Report(out, manifest, metrics, cut_flow_rows(flows, counted), roc_rows(metrics, flows, curves))
+        cut_flow = cut_flow_rows(flows, counted, before)
+        report = Report(out, manifest, metrics, cut_flow, roc_rows(metrics, flows, curves))
         report = replace(report, manifest=replace(manifest, warnings=_warnings(report, counted)))
         write_report(report, work.path)
         work.finish()
@@ -193,6 +197,12 @@ def _notes(runs: Sequence[Run], names: Sequence[str], events: EventsFile, counte
                 f"{events.path}: not the events that run {name!r} was trained on ({run.manifest.data.get('path')}); "
                 "if it holds the same events in other splits, the quoted split is not independent of the training"
             )
+        if run.manifest.preselection != events.metadata.preselection:
+            here, there = (
+                " and ".join(f"({condition})" for condition in conditions) or "none"
+                for conditions in (events.metadata.preselection, run.manifest.preselection)
+            )
+            notes.append(f"{events.path}: its preselection is {here}, that of run {name!r} was {there}")
     scores = {name for columns in events.derived for name in columns.names}
     for name, (missing, infinite) in counted.tally.not_finite.items():
         if name in scores:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from cutflow_cli.evaluation.comparison import TITLES, TOLERANCE, label
+from cutflow_cli.evaluation.cut_flow_tables import cut_flow_tables
 from cutflow_cli.evaluation.many_points import hypothesis_tables, scan_tables
 from cutflow_cli.evaluation.numbers import compact, effective, rounded, short_cut, with_errors
 from cutflow_cli.evaluation.printed import NOTHING, WIDTH, Notes, PrintedTable, short_point
 from cutflow_cli.evaluation.report import Report
-from cutflow_cli.evaluation.rows import CutFlowRow, MetricRow
+from cutflow_cli.evaluation.rows import MetricRow
 from cutflow_cli.evaluation.side_by_side import side_by_side_tables
 from cutflow_cli.events.schema import SPLITS
 from cutflow_cli.metrics.curves import CURVE_METRICS
@@ -43,7 +44,7 @@ def printed_tables(report: Report, runs: Sequence[tuple[str, Run]]) -> Iterator[
             if flow.kind == "consensus" and quoted and not run.manifest.scores:
                 yield selection_table(name, run, flow)
     yield from metric_tables(report)
-    yield from cut_flow_tables(report, runs)
+    yield from cut_flow_tables(report, runs, detailed)
     yield from comparison_tables(report)
 
 
@@ -183,59 +184,6 @@ def _metric_cell(row: MetricRow, unsteady: str | None, notes: Notes) -> str:
     if row.metric == "background_n_eff":
         return effective(row.value) + mark
     return with_errors(row.value, row.stat_error, row.replica_spread, exact=row.metric in _COUNTS) + mark
-
-
-def cut_flow_tables(report: Report, runs: Sequence[tuple[str, Run]]) -> Iterator[PrintedTable]:
-    """Lay out the cut flow of each consensus, process by process."""
-    cuts = {
-        (name, flow.working_point, flow.hypothesis): flow.cuts
-        for name, run in runs
-        for flow in run.flows
-        if flow.kind == "consensus"
-    }
-    quoted = _detailed(report)
-    flows: dict[tuple[str, str, float | None], list[CutFlowRow]] = {}
-    for row in report.cut_flow:
-        key = (row.run, row.working_point, row.hypothesis)
-        if row.kind == "consensus" and row.split == report.manifest.split and key in quoted:
-            flows.setdefault(key, []).append(row)
-    titles = _process_titles(report)
-    before = ""
-    if report.manifest.preselection:
-        before = f"; before: preselection {' and '.join(report.manifest.preselection)}"
-    for key, rows in flows.items():
-        named = tuple(f"  {short_cut(cut)}" for cut in cuts[key])
-        shown = tuple(
-            _cut_flow_cells(row, (titles[row.process], *named)[row.position]) for row in rows if row.process in titles
-        )
-        title = f"Cut flow {label(*key)}: consensus, split {report.manifest.split}{before}"
-        yield PrintedTable(title, ("", "raw", "n_eff", "yield", "step", "cumulative"), shown)
-
-
-def _process_titles(report: Report) -> dict[str, str]:
-    """Say how each process and class is called; a class of one process is not shown twice."""
-    titles: dict[str, str] = {}
-    for role in ("signal", "background"):
-        members = [name for name, its in report.manifest.processes if its == role]
-        if len(members) > 1:
-            titles[role] = f"all {role}"
-        titles |= {name: name if name == role else f"{name} ({role})" for name in members}
-    return titles
-
-
-def _cut_flow_cells(row: CutFlowRow, title: str) -> tuple[str, ...]:
-    expected = NOTHING if row.yield_ is None else with_errors(row.yield_, row.yield_error)
-    n_eff = effective(row.n_eff)
-    if not row.position:
-        return title, str(row.n_raw), n_eff, expected, "", ""
-    step, cumulative = (
-        NOTHING if value is None else with_errors(value, error)
-        for value, error in (
-            (row.efficiency_step, row.efficiency_step_error),
-            (row.efficiency_cumulative, row.efficiency_cumulative_error),
-        )
-    )
-    return title, str(row.n_raw), n_eff, expected, step, cumulative
 
 
 def comparison_tables(report: Report) -> Iterator[PrintedTable]:

@@ -21,7 +21,7 @@ MANIFEST = "report.json"
 METRICS_FILE, CUT_FLOW_FILE, ROC_FILE = "metrics.parquet", "cutflow.parquet", "roc.parquet"
 FIGURES = "figures"
 #: Changed with the meaning of the tables, so that a report of an earlier version is not taken for a finished one.
-FORMAT = 2
+FORMAT = 3
 
 _WHICH = [("kind", pa.string()), ("replica", pa.int32()), ("split", pa.string()), ("hypothesis", pa.float64())]
 _METRIC_COLUMNS = pa.schema(
@@ -45,6 +45,7 @@ _CUT_FLOW_COLUMNS = pa.schema(
         *((name, pa.float64()) for name in ("n_eff", "yield", "yield_error")),
         *((name, pa.float64()) for name in ("efficiency_step", "efficiency_step_error")),
         *((name, pa.float64()) for name in ("efficiency_cumulative", "efficiency_cumulative_error")),
+        *((name, pa.float64()) for name in ("efficiency_total", "efficiency_total_error")),
     ]
 )
 _ROC_COLUMNS = pa.schema(
@@ -105,7 +106,7 @@ class Report:
         path: its directory.
         manifest: what it was made from.
         metrics: every metric of every flow on every split, and those of the runs' curves.
-        cut_flow: every process after every cut of every flow, on every split.
+        cut_flow: every process after every condition of the preselection and every cut of every flow, on every split.
         roc: where each flow lies in the ROC plane, and the runs' curves.
         fresh: whether this call made it, rather than found it finished.
     """

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from cutflow_cli.events.schema import Split
 from cutflow_cli.selection.cutflow import CutFlow
 
 RowKind = Literal["replica", "consensus", "mean"]
+#: What a row counts that is not of one split.
+ALL_SPLITS: Final = "all"
 #: What the curve of a run is of: a score, the working points of a scan, or a single selection.
 CurveKind = Literal["score", "working points", "selection"]
 
@@ -76,10 +78,11 @@ class CutFlowRow:
         working_point: of the flow.
         kind: `replica` or `consensus`.
         replica: its number; −1 for the consensus.
-        split: the events counted.
+        split: the events counted; `all` (of every split) before position 0.
         hypothesis: mass point of the signal counted; None for all signal, and for background in a flow for all.
-        position: number of cuts applied; 0 before any.
-        cut: the last cut applied, with its exact boundaries.
+        position: number of cuts applied; 0 before any. With a preselection of k conditions −(k+1) for all events, and
+            −k to −1 after each condition.
+        cut: the last cut applied, with its exact boundaries; or the condition as text.
         process: its name, or `signal`, `background` for the sum of a class.
         n_raw: simulated events that pass.
         n_eff: (Σw)²/Σw² of those.
@@ -87,15 +90,18 @@ class CutFlowRow:
         yield_error: √Σw², scaled likewise.
         efficiency_step: share of the events before this cut that it keeps.
         efficiency_step_error: statistical error of it.
-        efficiency_cumulative: share of all events that are left.
+        efficiency_cumulative: share of the events at position 0 that are left; None before it.
         efficiency_cumulative_error: statistical error of it.
+        efficiency_total: share of all events, those before the preselection, that are left (`share_of_all`); None
+            where the file knows of none.
+        efficiency_total_error: statistical error of it.
     """
 
     run: str
     working_point: str
     kind: RowKind
     replica: int
-    split: Split
+    split: Split | Literal["all"]
     hypothesis: float | None
     position: int
     cut: str
@@ -108,6 +114,8 @@ class CutFlowRow:
     efficiency_step_error: float | None
     efficiency_cumulative: float | None
     efficiency_cumulative_error: float | None
+    efficiency_total: float | None
+    efficiency_total_error: float | None
 
 
 @dataclass(frozen=True, slots=True)

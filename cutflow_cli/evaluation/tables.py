@@ -1,25 +1,20 @@
-"""The rows of `metrics.parquet` and `cutflow.parquet` that are counted for each selection."""
+"""The rows of `metrics.parquet` that are counted for each selection."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from cutflow_cli.errors import InputError
 from cutflow_cli.evaluation.normalise import Normalised
-from cutflow_cli.evaluation.rows import CutFlowRow, MetricRow, NamedFlow, RowKind
-from cutflow_cli.events.schema import ROLES, Role, Split
-from cutflow_cli.metrics.classification import efficiency
+from cutflow_cli.evaluation.rows import MetricRow, NamedFlow, RowKind
+from cutflow_cli.events.schema import ROLES, Split
 from cutflow_cli.metrics.estimate import Estimate
 from cutflow_cli.metrics.sensitivity import UNKNOWN, PunziInputs
 from cutflow_cli.metrics.summary import METRICS, summarise
-from cutflow_cli.metrics.yields import Sums
 from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA, CutFlow
 
-#: What the first row of a cut flow is called.
-BEFORE = "before any cut"
 #: Gives what σ_min of a run needs beside efficiency and background, for a mass point or for all signal.
 PunziLookup = Callable[[float | None], PunziInputs]
 
@@ -165,56 +160,3 @@ def average(numbers: Sequence[Estimate]) -> tuple[Estimate, float | None]:
         reason = f"{affected} of {len(numbers)} replicas: {reason}"
     spread = float(np.std(values)) if len(values) > 1 else None
     return Estimate(float(np.mean(values)), error, reason), spread
-
-
-def cut_flow_rows(flows: Iterable[NamedFlow], events: Normalised) -> tuple[CutFlowRow, ...]:
-    """Count every process and both classes after every cut of every flow, on every split.
-
-    In a flow that was trained for all mass points the background is the same for each, and given once.
-    """
-    rows: list[CutFlowRow] = []
-    for named in flows:
-        for hypothesis in hypotheses_of(named.flow, events):
-            roles: tuple[Role, ...] = ("signal", "background")
-            if hypothesis is not None and named.flow.hypothesis is None:
-                roles = ("signal",)
-            for split in events.splits():
-                for role in roles:
-                    for process in (role, *_members(events, role)):
-                        rows.extend(_process_rows(named, events, hypothesis, split, process))
-    return tuple(rows)
-
-
-def _members(events: Normalised, role: Role) -> list[int]:
-    """Processes that need rows beside those of their class."""
-    members = [position for position, process in enumerate(events.processes) if process.role == role]
-    return [position for position in members if events.processes[position].name != role]
-
-
-def _process_rows(
-    named: NamedFlow, events: Normalised, hypothesis: float | None, split: Split, process: Role | int
-) -> Iterator[CutFlowRow]:
-    flow = named.flow
-
-    def after(cuts: int) -> Sums:
-        if isinstance(process, int):
-            return events.of_process(flow.cuts[:cuts], process, split, hypothesis)
-        return events.of_class(flow.cuts[:cuts], process, split, hypothesis).passed
-
-    name = events.processes[process].name if isinstance(process, int) else process
-    total = previous = after(0)
-    for position in range(len(flow.cuts) + 1):
-        here = after(position)
-        usable = not math.isnan(here.sumw)
-        step, cumulative = (
-            efficiency(here, whole) if usable else Estimate.undefined("not normalised") for whole in (previous, total)
-        )
-        yield CutFlowRow(
-            named.run, flow.working_point, flow.kind, flow.replica, split, hypothesis, position,
-            str(flow.cuts[position - 1]) if position else BEFORE, name, here.events,
-            here.n_eff if usable else None,
-            here.sumw if usable else None,
-            math.sqrt(here.sumw2) if usable else None,
-            step.value, step.error, cumulative.value, cumulative.error,
-        )  # fmt: skip
-        previous = here

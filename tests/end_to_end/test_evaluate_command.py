@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cutflow_cli.events.batch import EventBatch
-from cutflow_cli.events.schema import EventsMetadata, FeatureInfo, ProcessInfo
+from cutflow_cli.events.schema import EventsMetadata, FeatureInfo, ProcessInfo, WeightSums
 from cutflow_cli.events.table import open_events
 from cutflow_cli.events.writer import EventsWriter
 from cutflow_cli.runs import CUTS, RunManifest, write_cut_flows
@@ -22,7 +23,11 @@ FEATURES = (FeatureInfo("m_jet", unit="GeV"), FeatureInfo("tau21"))
 PROCESSES = (ProcessInfo("WW", "signal"), ProcessInfo("WZ", "signal"), ProcessInfo("QCD", "background"))
 
 
-def write_events(path, seed=0, events=4000):
+PRESELECTION = ("fatjet.size > 0 and jet1:4.pt > 30 [any] and met > 30", "veto muon.pt > 10")
+
+
+def write_events(path, seed=0, events=4000, preselection=()):
+    """Write events; with a preselection each condition of it has removed half of twice, four times … as many."""
     rng = np.random.default_rng(seed)
     process = rng.integers(0, 3, events).astype(np.int32)
     signal = process < 2
@@ -32,7 +37,13 @@ def write_events(path, seed=0, events=4000):
     }
     split = rng.choice(3, events, p=[0.5, 0.2, 0.3]).astype(np.int8)
     weight = np.array([0.2, 0.1, 5.0])[process] * rng.choice([1.0, -1.0], events, p=[0.9, 0.1])
-    with EventsWriter(path, EventsMetadata(FEATURES, PROCESSES, luminosity=300.0)) as writer:
+    processes = PROCESSES
+    if preselection:
+        weights = [weight[process == position] for position in range(3)]
+        left = [WeightSums(len(some), float(some.sum()), float((some**2).sum())) for some in weights]
+        stages = [[sum([one] * 2**power, WeightSums()) for power in range(len(preselection), -1, -1)] for one in left]
+        processes = tuple(replace(one, preselected=tuple(sums)) for one, sums in zip(PROCESSES, stages, strict=True))
+    with EventsWriter(path, EventsMetadata(FEATURES, processes, 300.0, preselection)) as writer:
         writer.write(EventBatch(columns, signal.astype(np.int8), weight, process, split))
 
 
@@ -114,6 +125,43 @@ def test_printed_numbers_are_those_of_the_files(evaluate, tmp_path):
     printed = next(line for line in done.stdout.splitlines() if "S/√B" in line).split()[1]
     assert float(printed) == pytest.approx(chosen["s_over_sqrt_b"]["value"], abs=chosen["s_over_sqrt_b"]["stat_error"])
     assert "σ_B = MC statistics ⊕ 10 % of B" in done.stdout
+
+
+def test_cut_flow_starts_at_all_events(evaluate, tmp_path):
+    write_events(tmp_path / "selected.parquet", preselection=PRESELECTION)
+    done = evaluate("runs/seq", "--data", tmp_path / "selected.parquet", "--no-figures")
+    assert done.returncode == 0, done.stderr
+    assert f"its preselection is ({PRESELECTION[0]}) and ({PRESELECTION[1]}), that of run 'seq' was none" in done.stderr
+    lines = done.stdout.splitlines()
+    start = lines.index("Cut flow seq: consensus, split test, from all events on")
+    table = lines[start : lines.index("", start)]
+    assert max(map(len, table)) <= 120
+    assert table[2].split() == ["raw", "n_eff", "yield", "step", "cumulative", "total"]
+    (first,) = (number for number, line in enumerate(table) if line.startswith(" QCD (background): all events"))
+    flow = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in table[first : first + 6]]
+    assert [line[0] for line in flow[1:]] == [
+        "fatjet.size > 0 and jet1:4.pt > … [1]",
+        "veto muon.pt > 10",
+        "before any cut, split test",
+        "70.0 < m_jet < 95.0",
+        "tau21 < 0.4",
+    ]
+    events = pq.read_table(tmp_path / "selected.parquet").to_pandas()
+    qcd = events[events.process == "QCD"]
+    assert [int(line[1]) for line in flow[:4]] == [4 * len(qcd), 2 * len(qcd), len(qcd), (qcd.split == "test").sum()]
+    assert [line[4].split("±")[0] for line in flow[1:3]] == ["0.500", "0.500"]  # step
+    assert [line[-1].split("±")[0] for line in flow[1:4]] == ["0.500", "0.250", "0.250"]  # total
+    assert len(flow[0]) == 4
+    assert len(flow[4]) == 7
+    assert f"[1] {PRESELECTION[0]}" in lines
+    assert any(line.startswith("raw: of all splits up to the preselection, of split test after it") for line in lines)
+    assert any(line.endswith("total: of all events") for line in lines)
+    files = pq.read_table(tmp_path / "report" / "cutflow.parquet").to_pylist()
+    again = evaluate("runs/seq", "--data", tmp_path / "selected.parquet", "--no-figures", "--json")
+    assert json.loads(again.stdout)["cutflow"] == files
+    assert [(row["position"], row["cut"]) for row in files if row["split"] == "all"][:3] == [
+        (-3, "all events"), (-2, PRESELECTION[0]), (-1, PRESELECTION[1]),
+    ]  # fmt: skip
 
 
 def test_json_is_the_files(evaluate, tmp_path):

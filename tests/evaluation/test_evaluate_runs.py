@@ -18,7 +18,8 @@ METRIC_COLUMNS = (
 )
 CUT_FLOW_COLUMNS = (
     "run working_point kind replica split hypothesis position cut process n_raw n_eff yield yield_error "
-    "efficiency_step efficiency_step_error efficiency_cumulative efficiency_cumulative_error"
+    "efficiency_step efficiency_step_error efficiency_cumulative efficiency_cumulative_error "
+    "efficiency_total efficiency_total_error"
 )
 
 

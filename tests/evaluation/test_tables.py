@@ -11,15 +11,10 @@ import pytest
 
 from cutflow_cli.errors import InputError
 from cutflow_cli.evaluation.curve_tables import roc_rows
+from cutflow_cli.evaluation.cut_flow import BEFORE, cut_flow_rows
 from cutflow_cli.evaluation.normalise import normalise
 from cutflow_cli.evaluation.rows import NamedFlow
-from cutflow_cli.evaluation.tables import (
-    BEFORE,
-    average,
-    check_names,
-    cut_flow_rows,
-    metric_rows,
-)
+from cutflow_cli.evaluation.tables import average, check_names, metric_rows
 from cutflow_cli.evaluation.tally import tally
 from cutflow_cli.events.schema import ProcessInfo
 from cutflow_cli.events.table import open_events
