@@ -131,9 +131,8 @@ class TestRoot:
         cms = data / "third_party" / "Run2012BC_DoubleMuParked_Muons_1000evts_rntuple_v1-0-0-0.root"
         muons = open_source(cms)
         assert read(muons, ("nMuon",), 300)["nMuon"][:5].tolist() == [2, 2, 1, 4, 4]
-        for name in ("Muon_pt", "_collection0.Muon_pt"):
-            assert muons.column(name).kind == "other"
-        assert open_source(data / "signal.root").column("FatJet_pt").kind == "other"
+        with pytest.raises(InputError, match=r"'Muon_pt' \(a feature\) holds .*RVec<float>; .*one number per event"):
+            find_number(muons, "Muon_pt", "a feature")
 
 
 class TestParquet:

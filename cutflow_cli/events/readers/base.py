@@ -1,19 +1,25 @@
-"""What every reader gives: named flat columns, read in chunks of rows."""
+"""What every reader gives: named columns, read in chunks of rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.errors import InputError, nearest
 
-Kind = Literal["number", "text", "other"]
-Chunk = dict[str, NDArray[Any]]
+if TYPE_CHECKING:
+    import awkward as ak
+
+Kind = Literal["number", "text", "list", "nested", "other"]
+#: What is printed to users.
+Format = Literal["ROOT", "RNTuple", "Parquet", "CSV", "LHE"]
+#: Columns by name: arrays of shape (events,), lists of type `events * var * number` or `events * var * var * number`.
+Chunk = dict[str, "NDArray[Any] | ak.Array"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +28,10 @@ class Column:
 
     Attributes:
         name: the column.
-        kind: one number per event, one text per event, or something else, which can't be read.
-        dtype: numpy's name of the type of a number; `object` otherwise.
+        kind: one number per event, one text per event, one list of numbers per event (`list`, such as the pT of
+            jets), a list of lists of numbers per event (`nested`, such as the N-subjettinesses of jets, or ROOT's
+            references to the constituents of jets, as their fUniqueID), or something else, which can't be read.
+        dtype: numpy's name of the type of the numbers; `object` where there are none.
         shown: the type in the format's own words, for messages.
     """
 
@@ -36,7 +44,7 @@ class Column:
     def fits_float32(self) -> bool:
         """Whether single precision holds every value: floats up to 32 bits, integers up to 16, truth values."""
         kind = np.dtype(self.dtype)
-        return self.kind == "number" and kind.itemsize <= (4 if kind.kind == "f" else 2)
+        return kind.itemsize <= (4 if kind.kind == "f" else 2)
 
 
 class Source(Protocol):
@@ -45,6 +53,10 @@ class Source(Protocol):
     @property
     def path(self) -> Path:
         """The file, as the user named it."""
+
+    @property
+    def format(self) -> Format:
+        """The format, to be printed."""
 
     @property
     def where(self) -> str:
@@ -76,7 +88,8 @@ class Source(Protocol):
 
         Yields:
             Arrays of equal length by column name. Missing numbers are NaN (an integer column with missing values
-            comes as float64), missing texts are None.
+            comes as float64), missing texts are None, missing lists are empty. Lists come as `ak.Array` without
+            option types or fixed sizes.
 
         Raises:
             InputError: if the data are damaged, or text stands where numbers belong.
@@ -98,7 +111,7 @@ def find_column(source: Source, name: str, user: str) -> Column:
         msg = f"{source.where}: no column {name!r} ({user}); {nearest(name, source.names())}"
         raise InputError(msg)
     column = source.column(name)
-    if column.kind == "other":
+    if column.kind not in ("number", "text"):
         msg = (
             f"{source.where}: column {name!r} ({user}) holds {column.shown}; "
             "only columns with one number per event can be read"

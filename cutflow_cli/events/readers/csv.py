@@ -13,7 +13,7 @@ import pyarrow.csv as pa_csv
 
 from cutflow_cli.artifacts import file_digest
 from cutflow_cli.errors import InputError
-from cutflow_cli.events.readers.base import Chunk, Column, first_line
+from cutflow_cli.events.readers.base import Chunk, Column, Format, first_line
 from cutflow_cli.events.readers.parquet import to_numpy
 
 #: Bytes that Arrow decodes at once. The first block decides what a column seems to hold.
@@ -31,6 +31,8 @@ class CsvSource:
     Raises:
         InputError: if there is no header line, or the file is no table of text.
     """
+
+    format: Format = "CSV"
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""Parquet files with one number per event and column."""
+"""Parquet files: numbers, texts, and lists of numbers."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cutflow_cli.artifacts import file_digest
 from cutflow_cli.errors import InputError
-from cutflow_cli.events.readers.base import Chunk, Column, first_line
+from cutflow_cli.events.readers.base import Chunk, Column, Format, first_line
+from cutflow_cli.events.readers.jagged import from_counts
 
 
 class ParquetSource:
@@ -22,6 +25,8 @@ class ParquetSource:
     Raises:
         InputError: if it is truncated or damaged.
     """
+
+    format: Format = "Parquet"
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -66,23 +71,52 @@ class ParquetSource:
         wanted = [column.name for column in columns]
         try:
             for batch in self._file.iter_batches(batch_size=rows, columns=wanted):
-                yield {name: to_numpy(batch.column(batch.schema.get_field_index(name))) for name in wanted}
+                found = {column.name: batch.column(batch.schema.get_field_index(column.name)) for column in columns}
+                yield {
+                    column.name: (to_lists if column.kind in ("list", "nested") else to_numpy)(found[column.name])
+                    for column in columns
+                }
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(error) from error
 
 
 def describe(name: str, kind: pa.DataType) -> Column:
     """Describe a column of an Arrow table."""
+    if isinstance(kind, pa.BaseExtensionType):  # awkward marks what it writes by types of its own
+        kind = kind.storage_type
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
     if pa.types.is_floating(value) or pa.types.is_integer(value) or pa.types.is_boolean(value):
         return Column(name, "number", np.dtype(value.to_pandas_dtype()).name, str(kind))
     if pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value):
         return Column(name, "text", "object", "text")
+    inner = describe(name, value.value_type) if _is_list(value) else None
+    if inner is not None and inner.kind in ("number", "list") and not pa.types.is_dictionary(value.value_type):
+        return Column(name, "list" if inner.kind == "number" else "nested", inner.dtype, str(kind))
     return Column(name, "other", "object", str(kind))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _storage(column: pa.Array) -> pa.Array:
+    return column.storage if isinstance(column.type, pa.BaseExtensionType) else column
+
+
+def to_lists(column: pa.Array) -> ak.Array:
+    """Turn an Arrow column of lists, or of lists of lists, into an awkward array; missing lists become empty."""
+    column = _storage(column)
+    if pa.types.is_fixed_size_list(column.type):
+        counts = np.where(column.is_valid().to_numpy(zero_copy_only=False), column.type.list_size, 0)
+    else:
+        counts = pc.fill_null(column.value_lengths(), 0).to_numpy()
+    content = _storage(column.flatten())  # without what missing lists may hide
+    return from_counts(to_lists(content) if _is_list(content.type) else to_numpy(content), counts)
 
 
 def to_numpy(column: pa.Array) -> NDArray[Any]:
     """Turn an Arrow column of numbers or texts into an array; missing numbers become NaN."""
+    column = _storage(column)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if column.null_count and not pa.types.is_floating(column.type) and describe("", column.type).kind == "number":

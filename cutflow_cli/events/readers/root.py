@@ -1,4 +1,4 @@
-"""ROOT files: TTrees and RNTuples with one number per event and branch."""
+"""ROOT files: TTrees and RNTuples, with numbers, texts and lists of numbers."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import uproot
 from numpy.typing import NDArray
 
 from cutflow_cli.errors import InputError, nearest
-from cutflow_cli.events.readers.base import Chunk, Column, first_line
+from cutflow_cli.events.readers.base import Chunk, Column, Format, first_line
+from cutflow_cli.events.readers.jagged import check_lengths, describe_form, to_var, without_missing
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
-_RNTUPLE_TYPES = {
-    "bool": "bool", "float": "float32", "double": "float64",
-    **{f"std::{sign}int{bits}_t": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
-    **{f"ROOT::RNTupleCardinality<std::uint{bits}_t>": f"uint{bits}" for bits in (32, 64)},
-}  # fmt: skip
+_CARDINALITY = {f"ROOT::RNTupleCardinality<std::uint{bits}_t>": f"uint{bits}" for bits in (32, 64)}
+#: Entries of an RNTuple held in memory at most where its clusters are larger than the chunks asked for.
+_CLUSTER_ROWS = 1 << 20
 
 
 @contextmanager
@@ -96,6 +96,7 @@ class RootSource:
         self.rows: int = int(tree.num_entries)
         self._tree = tree
         self._is_rntuple = isinstance(tree, uproot.behaviors.RNTuple.RNTuple)
+        self.format: Format = "RNTuple" if self._is_rntuple else "ROOT"
 
     def close(self) -> None:
         """Close the file."""
@@ -108,7 +109,7 @@ class RootSource:
         return tuple(dict.fromkeys(keys))
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of all branches or fields."""
+        """Return the names of all branches or fields; of a branch in a group (`Jet/Jet.PT`) its own name."""
         return self._names
 
     def column(self, name: str) -> Column:
@@ -119,52 +120,88 @@ class RootSource:
 
     def chunks(self, columns: Sequence[Column], rows: int) -> Iterator[Chunk]:
         """Read branches in chunks of entries; see `Source.chunks`."""
-        for start in range(0, self.rows, rows):
-            stop = min(start + rows, self.rows)
-            with _readable(self.path):
-                chunk = {column.name: self._read(column, start, stop) for column in columns}
-            if any(len(values) != stop - start for values in chunk.values()):
-                msg = f"{self.where}: branches of unequal length; damaged, make the file again"
-                raise InputError(msg)
-            yield chunk
+        read = self._rntuple_chunks if self._is_rntuple else self._tree_chunks
+        first = 0
+        with _readable(self.path):
+            for chunk in read(columns, rows):
+                length = len(next(iter(chunk.values()), ()))
+                check_lengths(chunk, length, self.where)
+                first += length
+                yield chunk
+        if first != self.rows and columns:
+            msg = f"{self.where}: {first} of {self.rows} entries could be read; damaged, make the file again"
+            raise InputError(msg)
 
-    def _read(self, column: Column, start: int, stop: int) -> NDArray[Any]:
-        values = self._tree[column.name].array(entry_start=start, entry_stop=stop, library="np")
-        if column.kind == "text":
-            return np.asarray(values, dtype=object)
-        return np.asarray(values, dtype=column.dtype)
+    def _tree_chunks(self, columns: Sequence[Column], rows: int) -> Iterator[Chunk]:
+        """Read branches of a TTree by one iterator, which keeps baskets that reach into the next chunk."""
+        wanted = {column.name for column in columns}
+        library = "ak" if any(column.kind in ("list", "nested") for column in columns) else "np"
+        arrays = self._tree.iterate(
+            filter_name=lambda name: name in wanted,  # a list would be taken as patterns: `FatJet.Tau[5]` is one
+            step_size=rows,
+            library=library,
+            how=dict,
+        )
+        for part in arrays:
+            yield {column.name: _converted(part[column.name], column) for column in columns}
+
+    def _rntuple_chunks(self, columns: Sequence[Column], rows: int) -> Iterator[Chunk]:
+        """Read fields of an RNTuple along its clusters, which are decompressed as a whole whatever is asked for."""
+        ends = [int(cluster.num_first_entry + cluster.num_entries) for cluster in self._tree.ntuple.cluster_summaries]
+        fields = [self._tree[column.name] for column in columns]
+        first = 0
+        while first < self.rows:
+            fitting = [end for end in ends if first < end <= first + rows]
+            within = min((end for end in ends if end > first), default=self.rows)
+            last = max(fitting, default=min(within, first + max(rows, _CLUSTER_ROWS)))
+            block = [field.array(entry_start=first, entry_stop=last) for field in fields]
+            for start in range(0, last - first, rows):
+                parts = zip(columns, block, strict=True)
+                yield {column.name: _converted(values[start : start + rows], column) for column, values in parts}
+            first = last
+
+
+def _converted(values: Any, column: Column) -> NDArray[Any] | ak.Array:  # noqa: ANN401
+    """Turn what uproot gives into what a column promises."""
+    if column.kind in ("list", "nested"):
+        return to_var(values, column)
+    if column.kind == "text":
+        return np.array(values.tolist(), dtype=object)
+    if isinstance(values, ak.Array):
+        values = without_missing(values)
+    return np.asarray(values, dtype=column.dtype)
 
 
 def _describe_branch(name: str, branch: Any) -> Column:  # noqa: ANN401
-    interpretation = branch.interpretation
+    """Describe a branch of a TTree by what uproot makes of it."""
+    interpretation, shown = branch.interpretation, str(branch.typename)
+    if branch.branches:
+        return Column(name, "other", "object", f"a group of branches ({branch.branches[0].name}, …)")
+    if name.endswith(".fBits"):  # ROOT writes two more bytes for objects that are referred to, which uproot refuses
+        return Column(name, "other", "object", "status bits of ROOT's objects")
     if isinstance(interpretation, uproot.AsStrings):
         return Column(name, "text", "object", "text")
-    if isinstance(interpretation, uproot.interpretation.numerical.Numerical):
-        dtype = getattr(interpretation, "to_dtype", None)
-        if dtype is not None and dtype.names is None and dtype.shape == () and dtype.kind in "fiub":
-            return Column(name, "number", np.dtype(dtype).newbyteorder("=").name, branch.typename)
-    return Column(name, "other", "object", f"{branch.typename} (not one number per event)")
+    try:
+        return describe_form(name, interpretation.awkward_form(branch.file), shown)
+    except (uproot.interpretation.identify.UnknownInterpretation, uproot.interpretation.objects.CannotBeAwkward):
+        return Column(name, "other", "object", shown)
 
 
 def _describe_field(name: str, field: Any) -> Column:  # noqa: ANN401
-    typename = field.typename
-    if _one_per_event(field):
-        if typename == "std::string":
-            return Column(name, "text", "object", "text")
-        if typename in _RNTUPLE_TYPES:
-            return Column(name, "number", _RNTUPLE_TYPES[typename], typename)
-    return Column(name, "other", "object", f"{typename or 'a collection'} (not one number per event)")
+    """Describe a field of an RNTuple, which may lie in a record or in a collection of records."""
+    shown = str(field.typename or "a collection of records")
+    if shown in _CARDINALITY:  # for which uproot's form says int64
+        return Column(name, "number", _CARDINALITY[shown], shown)
+    form, _ = field.to_akform()
+    return describe_form(name, _inside(form, name.split(".")), shown)
 
 
-def _one_per_event(field: Any) -> bool:  # noqa: ANN401
-    """Whether neither the field nor what it lies in repeats within an event."""
-    single = (uproot.const.RNTupleFieldRole.LEAF, uproot.const.RNTupleFieldRole.RECORD)
-    while isinstance(field, uproot.models.RNTuple.RField):
-        if field.record.repetition or (field.record.struct_role not in single and not _is_scalar(field)):
-            return False
-        field = field.parent
-    return True
-
-
-def _is_scalar(field: Any) -> bool:  # noqa: ANN401
-    return field.typename == "std::string" or field.typename in _RNTUPLE_TYPES
+def _inside(form: ak.forms.Form, path: Sequence[str]) -> ak.forms.Form:
+    """Leave out the records that a field lies in, as uproot does in its arrays."""
+    if isinstance(form, ak.forms.RecordForm):
+        for position, part in enumerate(path, start=1):
+            if part in form.fields:
+                return _inside(form.content(part), path[position:])
+    elif isinstance(form, ak.forms.ListOffsetForm | ak.forms.RegularForm):
+        return form.copy(content=_inside(form.content, path))
+    return form
