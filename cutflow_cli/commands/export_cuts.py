@@ -51,6 +51,8 @@ def export_cuts(
     """Write the cuts that a run learned, for people (text), programs (json), numpy and pandas (python) or ROOT.
 
     All formats say the same selection, preselection first, and select the same events, missing values included.
+    Observables of objects, such as jet0.pt of a Delphes file, are for text and json; code takes them from the events
+    file, with --columns features.
     """
     from cutflow_cli.artifacts import Action
     from cutflow_cli.export.choose import Choice

@@ -34,6 +34,7 @@ class Selections:
         flows: the flows, boundaries rounded to their columns' type.
         features: the run's features in the order of the flow.
         preselection: conditions on source columns that come before the cuts; empty if left out.
+        per_object: names in preselection and expressions that are observables of objects, no columns of the source.
         columns: whether names are the source's, or the features' as in the events file.
         replicas: how many replicas the run trained.
         seed: seed of the run.
@@ -45,6 +46,7 @@ class Selections:
     flows: tuple[CutFlow, ...]
     features: tuple[FeatureInfo, ...]
     preselection: tuple[str, ...] = ()
+    per_object: tuple[str, ...] = ()
     columns: ColumnNames = "source"
     replicas: int = 1
     seed: int = 0

@@ -10,6 +10,7 @@ from cutflow_cli.artifacts import Action, decide, digest, write_text
 from cutflow_cli.errors import InputError, UsageError, nearest
 from cutflow_cli.export.choose import Choice, choose, require_one
 from cutflow_cli.export.dialect import ColumnNames, Selections
+from cutflow_cli.export.per_object import require_columns
 from cutflow_cli.export.registry import find_dialect
 from cutflow_cli.selection.parse import ExpressionError
 
@@ -54,7 +55,8 @@ def export_cuts(
     Raises:
         InputError: if the run has no cuts, cuts on something that is no feature of it, or holds an expression that is
             not in the language.
-        UsageError: if the dialect or what is chosen does not exist, or if the dialect can't say it.
+        UsageError: if the dialect or what is chosen does not exist, or if the dialect can't say it; code on the
+            source's columns can't say observables of objects.
     """
     found = find_dialect(dialect)
     if columns is not None and not found.executes:
@@ -73,19 +75,22 @@ def export_cuts(
     if not found.several:
         require_one(flows, dialect)
     if found.executes:
-        _require_columns(run, flows, dialect)
+        _require_no_score(run, flows, dialect)
     selections = Selections(
         run=run.name,
         method=run.manifest.method,
         flows=tuple(_checked(run, flow) for flow in flows),
         features=run.manifest.features,
         preselection=kept,
+        per_object=run.manifest.per_object,
         columns=columns or "source",
         replicas=run.manifest.replicas[1] - run.manifest.replicas[0],
         seed=run.manifest.seed,
         data=_data_path(run),
     )
     try:
+        if found.executes:
+            require_columns(selections, dialect, str(run.path))
         text = found.render(selections)
     except ExpressionError as error:  # the run's fault, not the user's
         msg = f"{run.path / 'run.json'}: {error}"
@@ -93,7 +98,7 @@ def export_cuts(
     return Export(text, notes, tuple(_warnings(run, flows)))
 
 
-def _require_columns(run: Run, flows: tuple[CutFlow, ...], dialect: str) -> None:
+def _require_no_score(run: Run, flows: tuple[CutFlow, ...], dialect: str) -> None:
     """Refuse code for cuts on a score, which nobody but this program computes."""
     for name in dict.fromkeys(cut.observable for flow in flows for cut in flow.cuts):
         if name in run.manifest.scores:

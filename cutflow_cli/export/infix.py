@@ -15,7 +15,10 @@ from typing import NoReturn
 from cutflow_cli.errors import UsageError
 from cutflow_cli.selection.text import render
 from cutflow_cli.selection.tree import (
+    OVER_OBJECTS,
+    AllObjects,
     And,
+    AnyObject,
     Arithmetic,
     ArithmeticOperator,
     AsFloat32,
@@ -97,8 +100,10 @@ class InfixPrinter:
                 return self.float32(operand)
             case Call("where", (condition, yes, no)):
                 return self.where(condition, yes, no)
-            case Call(("min" | "max") as function, arguments):
+            case Call(("min" | "max") as function, (_, _, *_) as arguments):
                 return self.extremum(function, arguments)
+            case Call(function, (_,)) if function in OVER_OBJECTS:
+                self.refuse_node("what is taken over the objects of an event", node)
             case Call(function, arguments):
                 return self.call(function, arguments)
             case Compare():
@@ -109,6 +114,8 @@ class InfixPrinter:
                 return self.joined(words.disjunction, operands, words.or_strength, words.false)
             case Not(operand):
                 return Piece(f"{words.negation}{self.inside(operand, words.atom_strength)}", words.sign_strength)
+            case AnyObject(operand) | AllObjects(operand):
+                return self.piece(operand)  # all columns have one value for the event: `per_object.require_columns`
 
     def inside(self, node: Node, at_least: int) -> str:
         """Render a part, in parentheses if it binds less tightly than its place demands."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -39,6 +40,15 @@ def runs(tmp_path_factory):
     flows = [replica(number, shift).rounded(MANIFEST.dtypes) for number, shift in enumerate((-0.3, 0.1, 0.4))]
     agreed = consensus(flows).rounded(MANIFEST.dtypes)
     write_cut_flows(directory / "par" / "cuts.parquet", [*flows, agreed])
+    (directory / "objects").mkdir()
+    names = ("jet0.pt", "jet:4.pt")
+    replace(
+        MANIFEST,
+        features=(FeatureInfo("m_jet", expression="jet0.pt / 2"), *FEATURES[1:]),
+        preselection=("jet:4.pt > 30.0 [any]",),
+        per_object=names,
+    ).write(directory / "objects")
+    write_cut_flows(directory / "objects" / CUTS, [*flows, agreed])
     (directory / "bdt").mkdir()
     RunManifest("bdt", {}, FEATURES, {}, "0", scores=("score",)).write(directory / "bdt")
     on_score = CutFlow((LearnedCut(Cut("score", Region.ABOVE, 0.5)),), kind="consensus", replica=-1)
@@ -135,6 +145,17 @@ def test_options_say_on_stderr_what_they_leave_out(runs):
         (("par", "--format", "root", "--columns", "feature"), 2, "did you mean features?"),
         (("par", "--columns", "features"), 2, "--columns is for code"),
         (("bdt", "--format", "root"), 2, "bdt: cuts on its score, which no root code computes; --format text or json"),
+        (
+            ("objects", "--format", "root"),
+            2,
+            "objects: preselection `jet:4.pt > 30.0 [any]`: `jet:4.pt` is an observable of objects, no column of the",
+        ),
+        (
+            ("objects", "--format", "rdataframe", "--without-preselection"),
+            2,
+            "feature 'm_jet': `jet0.pt` is an observable of objects, no column of the source, and rdataframe code has "
+            "no word for it; add --columns features for code that is applied to the events file, or take --format text or",
+        ),
         (("par", "--force"), 2, "--force is of no use without --out"),
         (("pra",), 3, "pra: no such run directory; did you mean par?"),
     ],
@@ -145,6 +166,15 @@ def test_refusals_are_one_line(runs, arguments, code, message):
     assert done.stdout == ""
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_observables_of_objects(runs):
+    done = cutflow(runs, "objects")
+    assert "preselection: jet:4.pt > 30.0 [any]" in done.stdout.splitlines()
+    assert "    m_jet = jet0.pt / 2" in done.stdout.splitlines()
+    done = cutflow(runs, "objects", "--format", "root", "--columns", "features")
+    assert done.stdout.startswith("65.0999984741211 < m_jet && m_jet < 105.0999984741211 && tau21 < ")
+    assert done.stderr == "preselection left out, the events file's columns are after it: jet:4.pt > 30.0 [any]\n"
 
 
 def test_out(runs, tmp_path):

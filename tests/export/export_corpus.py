@@ -46,6 +46,7 @@ PRESELECTIONS = (
     ("-2 < x < y < 8 or not (a > 0 or b > 0)",),
     ("a / b < 1 and (x == 1 or 2 > 1)", "not n > 3 and not (1 > 2)"),
     ("where(a != b, 1, 0) == 1 or not (not (x <= 1))",),
+    ("veto x > 1", "(a > 0 or n < 2) [any]", "not (x < y [all]) or b > 0"),
 )
 SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 2.0, 0.5, 3.0, 1e30, -3e38, 5e-324, 1e-40]
 

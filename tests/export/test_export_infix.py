@@ -37,6 +37,9 @@ NUMPY = NumpyPrinter({name: name for name in "abcd"})
         ("a ** 2 ** b > 0", "np.power(a, np.power(2.0, b)) > 0.0", "TMath::Power(a, TMath::Power(2.0, b)) > 0.0"),
         ("-a ** 2 > 0", "-np.power(a, 2.0) > 0.0", "-TMath::Power(a, 2.0) > 0.0"),
         ("a / 2 / 4 > 0", "a / 2.0 / 4.0 > 0.0", "a / 2.0 / 4.0 > 0.0"),
+        ("veto a > 1 [any]", "~(a > 1.0)", "!(a > 1.0)"),  # with one value for each event [any] and [all] say nothing
+        ("(a < 1 or b > 2) [all]", "(a < 1.0) | (b > 2.0)", "a < 1.0 || b > 2.0"),
+        ("(a < 1 or b > 2 [any]) and c > 3", "((a < 1.0) | (b > 2.0)) & (c > 3.0)", "(a < 1.0 || b > 2.0) && c > 3.0"),
         ("log(a) > 0", "np.log(a) > 0.0", "TMath::Log(a) > 0.0"),
         ("1e-30 < a", "1e-30 < a", "1e-30 < a"),
     ],
@@ -93,6 +96,8 @@ def test_tcut_compares_rounded_values_at_the_equivalent_double():
         (TCutPrinter(), Compare((Name("jet pt"), Number(1.0)), ("<",)), "a TCut can't say the column name 'jet pt'"),
         (CppPrinter(), Compare((Name("class"), Number(1.0)), ("<",)), "C\\+\\+ can't say the column name 'class'"),
         (CppPrinter(), Compare((Name("a"), Number(math.nan)), ("<",)), "missing"),
+        (NUMPY, parse("max(a) > 1"), r"Python can't say what is taken over the objects of an event: max\(a\)"),
+        (CppPrinter(), parse("count(a > 1) > 1"), r"over the objects of an event: count\(a > 1.0\)"),
         (NUMPY, Compare((Name("a"), Number(math.nan)), ("<",)), "Python can't say a number that is missing"),
         (TCutPrinter(), Compare((Call("erf", (Name("a"),)), Number(0.0)), ("<",)), "this function: erf\\(a\\)"),
     ],

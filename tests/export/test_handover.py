@@ -159,6 +159,63 @@ def test_feature_columns_instead_of_source_columns(dialect):
     )
 
 
+OBJECTS = replace(
+    RUN,
+    manifest=replace(
+        MANIFEST,
+        features=(FeatureInfo("m", expression="fatjet0.mass"), FeatureInfo("r", expression="t2 / t1")),
+        preselection=("jet:4.pt > 30.0 [any]", "veto muon0,muon1.inv_mass > 80.0"),
+        per_object=("fatjet0.mass", "jet:4.pt", "muon0,muon1.inv_mass"),
+    ),
+)
+
+
+@pytest.mark.parametrize("dialect", ["text", "json"])
+def test_observables_of_objects_are_handed_over_as_they_are(dialect):
+    text = export_cuts(OBJECTS, dialect).text
+    for expected in ("fatjet0.mass", "t2 / t1", *OBJECTS.manifest.preselection):
+        assert expected in text
+
+
+@pytest.mark.parametrize("dialect", CODE)
+def test_code_refuses_observables_of_objects(dialect):
+    remedy = "add --columns features for code that is applied to the events file, or take --format text or json"
+    with pytest.raises(UsageError, match=rf"runs/par: preselection `jet:4.pt > 30.0 \[any\]`: `jet:4.pt` .*{remedy}"):
+        export_cuts(OBJECTS, dialect)
+    with pytest.raises(UsageError, match=f"feature 'm': `fatjet0.mass` is an observable of objects, .*{remedy}"):
+        export_cuts(OBJECTS, dialect, preselection=False)
+    export = export_cuts(OBJECTS, dialect, columns="features")
+    assert "m < 0.5" in export.text
+    assert "fatjet0" not in export.text
+    assert export.notes[0].startswith("preselection left out, the events file's columns are after it: (jet:4.pt > 30.0")
+    reduced = replace(OBJECTS, manifest=replace(MANIFEST, preselection=("count(Jet_pt > 30) >= 2",)))
+    with pytest.raises(UsageError, match=r"`count\(Jet_pt > 30.0\)` is taken over the objects of an event"):
+        export_cuts(reduced, dialect)
+
+
+@pytest.mark.parametrize("dialect", CODE)
+def test_a_column_of_the_same_name_is_a_column(dialect):
+    """A flat table may have a column `jet0.pt`; a feature made of nothing but an observable may be called as it."""
+    features = (FeatureInfo("m", expression="jet0.pt / 2"), FeatureInfo("r"))
+    flat = replace(OBJECTS, manifest=replace(MANIFEST, features=features, preselection=("jet1.pt > 30",)))
+    text = export_cuts(flat, dialect).text
+    assert "jet0.pt" in text
+    assert "jet1.pt" in text
+    of_objects = replace(OBJECTS, manifest=replace(flat.manifest, per_object=("jet1.pt",)))
+    with pytest.raises(UsageError, match=r"`jet1\.pt` is an observable of objects"):
+        export_cuts(of_objects, dialect)
+    named = replace(flat.manifest, features=(FeatureInfo("m"), FeatureInfo("r")), preselection=(), per_object=("r",))
+    with pytest.raises(UsageError, match="feature 'r': `r` is an observable of objects"):
+        export_cuts(replace(OBJECTS, manifest=named), dialect)
+
+
+@pytest.mark.parametrize("dialect", CODE)
+def test_an_observable_that_no_applied_cut_takes_is_no_matter(dialect):
+    only_r = CutFlow((LearnedCut(Cut("m", Region.BELOW, upper=0.5), active=False), CONSENSUS.steps[1]))
+    manifest = replace(OBJECTS.manifest, preselection=())
+    assert "t2" in export_cuts(replace(OBJECTS, flows=(only_r,), manifest=manifest), dialect).text
+
+
 @pytest.mark.parametrize("dialect", ["text", "json"])
 def test_columns_are_a_matter_of_code(dialect):
     with pytest.raises(UsageError, match="--columns is for code"):
