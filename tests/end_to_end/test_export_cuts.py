@@ -154,7 +154,7 @@ def test_options_say_on_stderr_what_they_leave_out(runs):
             ("objects", "--format", "rdataframe", "--without-preselection"),
             2,
             "feature 'm_jet': `jet0.pt` is an observable of objects, no column of the source, and rdataframe code has "
-            "no word for it; add --columns features for code that is applied to the events file, or take --format text or",
+            "no word for it; add --columns features for code that is applied to the events file, or take --format text",
         ),
         (("par", "--force"), 2, "--force is of no use without --out"),
         (("pra",), 3, "pra: no such run directory; did you mean par?"),
