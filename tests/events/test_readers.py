@@ -9,7 +9,7 @@ import uproot
 from flat_files import table, write
 
 from cutflow_cli.errors import InputError
-from cutflow_cli.events.readers import find_column, find_number, open_source
+from cutflow_cli.events.readers import find_column, find_number, open_source, tree_sum
 
 FORMATS = ("a.root", "a.rntuple.root", "a.parquet", "a.csv")
 
@@ -261,3 +261,27 @@ def test_missing_files_directories_and_misplaced_trees(tmp_path):
         open_source(tmp_path)
     with pytest.raises(InputError, match=r"a tree \('t'\) is named, but this is a Parquet file"):
         open_source(tmp_path / "events.parquet", "t")
+
+
+def test_the_sum_of_another_tree(tmp_path):
+    path = tmp_path / "nano.root"
+    with uproot.recreate(path) as file:
+        file.mktree("Events", {"x": "float32"}).extend({"x": np.zeros(3, "f4")})
+        types = {"n": "float32", "genEventSumw": "float64", "bad": "float64", "ps": "var * float64"}
+        runs = {"n": [2.0**24, 1.0, 1.0], "genEventSumw": [2.5, -0.5, 4.0], "bad": [1.0, np.nan, 2.0]}
+        runs = {name: np.array(values) for name, values in runs.items()} | {"ps": ak.Array([[1.0], [], [2.0, 3.0]])}
+        file.mktree("Runs", types).extend(runs)
+    assert tree_sum(path, "Runs", "genEventSumw") == (3, 6.0)
+    assert tree_sum(path, "Runs", "n") == (3, 2.0**24 + 2)  # which single precision would round
+    with pytest.raises(InputError, match=r"tree 'Runs': column 'bad' has values that are not finite"):
+        tree_sum(path, "Runs", "bad")
+    with pytest.raises(
+        InputError, match=r"column 'ps' \(to be summed\) holds double\[\]; only columns with one number"
+    ):
+        tree_sum(path, "Runs", "ps")
+    with pytest.raises(InputError, match=r"no tree 'Run'; did you mean Runs"):
+        tree_sum(path, "Run", "genEventSumw")
+    with pytest.raises(InputError, match=r"no column 'genEventSum' \(to be summed\); did you mean genEventSumw"):
+        tree_sum(path, "Runs", "genEventSum")
+    with pytest.raises(InputError, match=r"a tree \('Runs'\) is named, but this is a CSV file"):
+        tree_sum(write(tmp_path / "a.csv", table()), "Runs", "genEventSumw")
