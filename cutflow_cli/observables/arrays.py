@@ -49,10 +49,15 @@ def starts(number: Integers) -> Integers:
 
 def nth(values: Jagged, index: int) -> Floats:
     """Return one object of each event; NaN where an event has fewer."""
-    number, content = counts(values), flat(values)
-    there = number > index
-    result = np.full(len(number), np.nan)
-    result[there] = content[starts(number)[there] + index]
+    layout = ak.to_layout(values)
+    if not isinstance(layout, ak.contents.ListOffsetArray):
+        layout = ak.to_packed(layout, highlevel=False).to_ListOffsetArray64(True)
+    offsets = np.asarray(layout.offsets.data)
+    content = ak.to_numpy(layout.content)
+    place = offsets[:-1] + index
+    there = place < offsets[1:]
+    result = np.full(len(place), np.nan)
+    result[there] = content[place[there]]
     return result
 
 

@@ -115,8 +115,8 @@ class Catalogue:
 
     def _unknown(self, name: str) -> str:
         if not self.collections:
-            flat = nearest(name, self._file.names())
-            return f"this is a flat table without objects, whose columns go by their own names; {flat}"
+            what = "a flat table has" if self.format == "flat" else f"read as {self.format}, this file has"
+            return f"{what} no objects, its columns go by their own names; {nearest(name, self._file.names())}"
         names = [*self.collections]
         if self.collection("electron") is not None and self.collection("muon") is not None:
             names.append("lepton")

@@ -49,9 +49,9 @@ class Constituents:
         self._owned = owned
 
     def branch(self, name: str) -> Node | None:
-        """Return what the file stores under this name; missing for candidates of a collection that lacks it."""
+        """Return what the file stores under this name for all candidates; None if a collection lacks it."""
         stored = [candidates.branch(name) for candidates in self._candidates]
-        return None if all(node is None for node in stored) else self._gather(stored)
+        return None if any(node is None for node in stored) else self._gather(stored)
 
     def value(self, name: str) -> Node:
         """Return an observable of each constituent; missing for candidates of a collection that lacks it."""

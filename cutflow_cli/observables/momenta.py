@@ -77,6 +77,7 @@ def transverse_mass(first_pt: Any, first_phi: Any, second_pt: Any, second_phi: A
 
 
 def min_abs_delta_phi(phis: Jagged, phi: Floats) -> Floats:
-    """Return the smallest |Δφ| between objects and one more; NaN for no objects."""
-    smallest = ak.min(np.abs(delta_phi(phis, phi)), axis=1)
-    return np.asarray(ak.to_numpy(ak.fill_none(smallest, np.nan)), dtype=np.float64)
+    """Return the smallest |Δφ| between objects and one more; NaN for no objects, or if an angle is missing."""
+    angles = np.abs(delta_phi(phis, phi))
+    smallest = ak.to_numpy(ak.fill_none(ak.min(angles, axis=1), np.nan))
+    return np.where(ak.to_numpy(ak.any(np.isnan(angles), axis=1)), np.nan, smallest)

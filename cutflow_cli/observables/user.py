@@ -40,7 +40,7 @@ _PLACEHOLDER = re.compile(r"\{(\d+)\}", re.ASCII)
 _LOADED_AS = "cutflow_user_observables"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class UserObservable:
     """One observable of a user.
 
@@ -99,7 +99,8 @@ class UserObservables:
 
 
 NOTHING = UserObservables()
-_collecting: ContextVar[dict[str, UserObservable] | None] = ContextVar("collecting", default=None)
+#: The file that is being loaded, and what it has defined so far.
+_loading: ContextVar[tuple[Path, dict[str, UserObservable]] | None] = ContextVar("loading", default=None)
 
 
 def observable(name: str, *arguments: str, per_object: bool | None = None) -> Callable[[AnyFunction], AnyFunction]:
@@ -121,10 +122,10 @@ def observable(name: str, *arguments: str, per_object: bool | None = None) -> Ca
     """
 
     def register(function: AnyFunction) -> AnyFunction:
-        found = _collecting.get()
-        if found is not None:  # otherwise somebody imports the file as a module, which is fine
-            code = getattr(function, "__code__", None)
-            made = UserObservable(name, function, arguments, per_object, getattr(code, "co_filename", "?"))
+        loading = _loading.get()
+        if loading is not None:  # otherwise somebody imports the file as a module, which is fine
+            path, found = loading
+            made = UserObservable(name, function, arguments, per_object, str(path))
             _check(made, found)
             found[name] = made
         return function
@@ -148,12 +149,12 @@ def load_user_observables(path: Path) -> UserObservables:
         raise InputError(msg) from error
     digest = hashlib.sha256(content).hexdigest()
     found: dict[str, UserObservable] = {}
-    token = _collecting.set(found)
+    token = _loading.set((path, found))
     try:
         with failing_as_input(str(path), "the file"):
             _execute(path, content, f"{_LOADED_AS}_{digest[:12]}")
     finally:
-        _collecting.reset(token)
+        _loading.reset(token)
     if not found:
         msg = f"{path}: defines no observables; put @observable(name, arguments…) from cutflow_cli.observables on one"
         raise InputError(msg)
