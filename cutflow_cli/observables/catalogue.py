@@ -12,7 +12,8 @@ from cutflow_cli.observables.delphes import CANDIDATES, delphes_collections, is_
 from cutflow_cli.observables.file import FileLike, Refusal
 from cutflow_cli.observables.joined import leptons
 from cutflow_cli.observables.nanoaod import is_nanoaod, nanoaod_collections
-from cutflow_cli.observables.objects import Chosen, Objects, Stored, find_name
+from cutflow_cli.observables.objects import Chosen, Objects, find_name
+from cutflow_cli.observables.stored import Stored
 from cutflow_cli.selection.observable import PhysicsObject
 
 EventFormat = Literal["Delphes", "NanoAOD", "LHE", "flat"]

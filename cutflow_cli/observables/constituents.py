@@ -18,8 +18,9 @@ from cutflow_cli.observables import arrays
 from cutflow_cli.observables.arrays import Floats, Integers, Jagged
 from cutflow_cli.observables.file import Refusal
 from cutflow_cli.observables.joined import common_coordinates
-from cutflow_cli.observables.objects import Chosen, Coordinates, Objects, Stored
+from cutflow_cli.observables.objects import Chosen, Coordinates, Objects
 from cutflow_cli.observables.steps import Node, Read, Step
+from cutflow_cli.observables.stored import Stored
 
 #: A TRef's last 24 bits number the object, the others its process (ROOT, `TProcessID`).
 _OBJECT_BITS = np.int64(0xFFFFFF)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cutflow_cli.observables.file import FileLike
-from cutflow_cli.observables.objects import Stored
+from cutflow_cli.observables.stored import Stored
 
 #: Branches that Delphes' cards always write, by which a file without counters is known.
 _USUAL = frozenset({"Event", "Particle", "Jet", "GenJet", "MissingET", "ScalarHT", "Electron", "Muon", "Photon"})

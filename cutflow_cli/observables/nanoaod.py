@@ -8,16 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 from cutflow_cli.observables.file import FileLike
-from cutflow_cli.observables.objects import Stored
+from cutflow_cli.observables.stored import Stored
 
 
 def is_nanoaod(file: FileLike[Any]) -> bool:
     """Whether a file has lists of numbers that are spelled `Object_attribute`."""
     known = frozenset(file.names())
-    split = {name: parts for name in file.names() if (parts := _split(name, ())) is not None}
-    if any(f"{letter}{name}" in known for name, _ in split.values() for letter in "nN"):
-        return True
-    return any(file.column(name).kind == "list" for name in split)
+    split = {name: parts[0] for name in file.names() if (parts := _split(name, ())) is not None}
+    counted = [name for name, collection in split.items() if {f"n{collection}", f"N{collection}"} & known]
+    return any(file.column(name).kind == "list" for name in dict.fromkeys([*counted, *split]))
 
 
 def nanoaod_collections(file: FileLike[Any], *, counters_hold: bool) -> dict[str, Stored]:

@@ -2,6 +2,17 @@
 
 Names and aliases are those of HEP ML LAB (arXiv:2405.02888, table 2) and of its program hep-ml-lab 0.4.3; case does
 not matter. delta_phi, delta_eta, mt, min_delta_phi and ht are ours.
+
+    px py pz e pt eta phi m     a branch of that name, otherwise from the other components; pt may be the branch ET or
+                                MET; the mass is 0 where neither it nor an energy is stored
+    charge b_tag tau_tag        branches; b_tag is the flag BTag of Delphes, NanoAOD has discriminators instead
+    tau1 tau2 … tau21 …         N-subjettiness (branches tau1, … or the array Tau) and ratios tau2/tau1; 0/0 is missing
+    size                        number of objects of a collection
+    inv_mass                    mass of the sum of all named objects; missing if a single one is, or if there are none
+    delta_r delta_phi delta_eta of two objects, of one and each of a collection, or of all pairs of two collections
+    mt                          transverse mass of two massless objects, one of them missing energy as a rule
+    min_delta_phi               least |Δφ| between the last object and the others that are there; missing for none
+    ht                          sum of pT of the named objects that are there; 0 for none
 """
 
 from __future__ import annotations

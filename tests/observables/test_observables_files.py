@@ -98,3 +98,19 @@ def test_a_flat_tree_has_no_objects():
     assert np.median(found["M"]) == pytest.approx(91.0, abs=2.0)
     with pytest.raises(InputError, match=r"observable 'muon0\.pt': a flat table has no objects"):
         read(path, "muon0.pt")
+
+
+@pytest.mark.parametrize("name", ["madgraph-2.0.0-wbj", "powheg-box-v2-Zj", "pythia-8.3.14-weakbosons"])
+def test_momentum_is_conserved_in_les_houches_events(name):
+    pytest.importorskip("pylhe")
+    names = ("particle.px", "particle.py", "particle.e", "particle.m", "particle.inv_mass", "jet.ht", "jet.pt",
+             "jet.size", "lepton.size", "met.pt", "weight")  # fmt: skip
+    form, found = read(PUBLIC / f"pylhe-testfile-{name}.lhe", *names)
+    assert form == "LHE"
+    for event in range(len(found["weight"])):
+        energy = sum(found["particle.e"][event])
+        assert sum(found["particle.px"][event]) == pytest.approx(0.0, abs=1e-6 * energy)
+        assert sum(found["particle.py"][event]) == pytest.approx(0.0, abs=1e-6 * energy)
+        assert sum(found["particle.m"][event]) - 1e-6 * energy < found["particle.inv_mass"][event] < energy
+        assert found["jet.ht"][event] == pytest.approx(sum(found["jet.pt"][event]))
+        assert found["jet.size"][event] == len(found["jet.pt"][event])

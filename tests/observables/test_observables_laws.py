@@ -43,7 +43,7 @@ def test_delta_phi_at_the_ends_of_its_range():
     assert momenta.delta_r(0.0, 3.1, 0.0, -3.1) == pytest.approx(2 * math.pi - 6.2)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(EVENTS)
 def test_slices_fit_together(events):
     found = compute(file_of(events), "jet.pt", "jet:2.pt", "jet2:.pt", "jet1:3.pt", "jet:3.pt", "jet:1.pt", "jet0.pt")
@@ -53,7 +53,7 @@ def test_slices_fit_together(events):
         assert one == ([] if math.isnan(leading) else [leading])
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(EVENTS)
 def test_masses_and_momenta_obey_relativity(events):
     names = ("jet.e", "jet.px", "jet.py", "jet.pz", "jet.pt", "jet.m", "jet.inv_mass", "jet.ht")
@@ -70,7 +70,7 @@ def test_masses_and_momenta_obey_relativity(events):
             assert total <= e.sum() * (1 + 1e-12)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(EVENTS)
 def test_pairs_are_symmetric(events):
     source = file_of(events)

@@ -127,6 +127,7 @@ def test_a_branch_comes_before_what_could_be_computed():
         ({"NMuon": np.array([1]), "Muon_Px": [[1.0]]}, "ROOT", "NanoAOD"),
         ({"Jet_pt": [[1.0]]}, "LHE", "LHE"),
         ({"jet_pt": np.array([1.0]), "m_jet": np.array([1.0])}, "Parquet", "flat"),
+        ({"njet": np.array([1]), "jet_pt": np.array([1.0])}, "CSV", "flat"),
         ({"px1": np.array([1.0]), "_collection0.Muon_pt": np.array([1.0])}, "RNTuple", "flat"),
     ],
 )
