@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "cutflow_cli"
-HEAVY = ("torch", "pandas", "pyarrow", "uproot", "awkward", "sklearn", "xgboost", "numba", "matplotlib")
+HEAVY = ("torch", "pandas", "pyarrow", "uproot", "awkward", "vector", "sklearn", "xgboost", "numba", "matplotlib")
 
 REPORT_MODULES = """
 import atexit, sys
@@ -105,6 +105,8 @@ FORBIDDEN = {
                   "runs", "evaluation"},
     "selection": {"metrics", "engine", "events", "models", "export", "plots", "report", "commands", "app", "artifacts",
                   "runs", "evaluation", "observables"},
+    "observables": {"metrics", "engine", "events", "models", "export", "plots", "report", "commands", "app", "artifacts",
+                    "runs", "evaluation"},
     "metrics": {"models", "commands", "plots", "report", "export", "engine", "app", "evaluation"},
     "engine": {"events", "models", "commands", "metrics", "export", "plots", "report", "app", "evaluation"},
     "events": {"models", "engine", "commands", "export", "plots", "report", "app", "evaluation", "runs"},
