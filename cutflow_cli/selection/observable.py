@@ -16,8 +16,9 @@ from dataclasses import dataclass
 WORD = r"[A-Za-z_]\w*"
 #: A word with an optional slice, and an optional path of them: `jet`, `jet:4`, `fatjet0.constituents:100`.
 PATH = rf"{WORD}(?::(?!:)\d*)?(?:\.{WORD}(?::(?!:)\d*)?)*"
-_SLICED = re.compile(rf"(?P<word>{WORD})(?P<colon>:)?(?P<stop>\d+)?", re.ASCII)
-_INDEXED = re.compile(r"(?P<name>[A-Za-z_]\w*?)(?P<index>\d+)", re.ASCII)
+#: Digits of an index, and words of a path, that no file has more of.
+_MOST_DIGITS, _MOST_WORDS = 9, 8
+_SLICED = re.compile(rf"(?P<word>{WORD})(?P<colon>:)?(?P<stop>\d{{1,{_MOST_DIGITS}}})?", re.ASCII)
 
 #: Observables of several objects together; in the arguments of a function these, and no others, take a comma.
 OF_SEVERAL_OBJECTS = frozenset({
@@ -49,8 +50,9 @@ class PhysicsObject:
 
         A collection whose own name ends in digits has to be looked for first, under the whole word.
         """
-        match = _INDEXED.fullmatch(self.word)
-        return (self.word, None) if match is None else (match["name"], int(match["index"]))
+        name = self.word.rstrip("0123456789")
+        digits = self.word[len(name) :]
+        return (name, int(digits)) if 0 < len(digits) <= _MOST_DIGITS else (self.word, None)
 
     def __str__(self) -> str:
         colon = f":{'' if self.stop is None else self.stop}" if self.sliced else ""
@@ -90,7 +92,21 @@ def read_observable(text: str) -> ObservableName | None:
     return ObservableName(tuple(found for found in objects if found is not None), quantity)
 
 
+def is_object(path: str) -> bool:
+    """Whether a path, before a comma in the arguments of a function, is an object rather than an observable."""
+    _, dot, last = path.rpartition(".")
+    return not dot or last.partition(":")[0].lower() == "constituents"
+
+
+def is_of_several(path: str) -> bool:
+    """Whether a path, behind a comma in the arguments of a function, ends in an observable of several objects."""
+    objects, _, quantity = path.rpartition(".")
+    return bool(objects) and quantity.lower() in OF_SEVERAL_OBJECTS
+
+
 def _read_object(text: str) -> PhysicsObject | None:
+    if text.count(".") >= _MOST_WORDS:
+        return None
     first, _, rest = text.partition(".")
     match = _SLICED.fullmatch(first)
     if match is None or (match["stop"] and not match["colon"]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from cutflow_cli.errors import UsageError
+from cutflow_cli.selection.observable import is_object, is_of_several
 from cutflow_cli.selection.tree import (
     AllObjects,
     And,
@@ -20,6 +21,8 @@ from cutflow_cli.selection.tree import (
     Not,
     Number,
     Or,
+    names,
+    substitute,
 )
 
 #: How tightly each construct binds; as in Python.
@@ -41,7 +44,7 @@ def render(node: Node) -> str:
         One line of text, which `parse` turns back into the same tree.
 
     Raises:
-        UsageError: for what the language can't say: rounding to single precision, infinite or missing numbers, and
+        UsageError: for what the language can't say: infinite or missing numbers, and
             `and` or `or` of fewer than two conditions.
     """
     match node:
@@ -58,11 +61,13 @@ def render(node: Node) -> str:
             return f"-{_inside(operand, _SIGN)}"
         case Arithmetic("**", left, right):
             return f"{_inside(left, _ATOM)} ** {_inside(right, _SIGN)}"
+        case Arithmetic("-", Name("veto"), right):
+            return f"(veto) - {_inside(right, _PRODUCT)}"  # without parentheses it would veto what follows
         case Arithmetic(operator, left, right):
             strength = _STRENGTH[operator]
             return f"{_inside(left, strength)} {operator} {_inside(right, strength + 1)}"
         case Call(function, arguments):
-            return f"{function}({', '.join(map(render, arguments))})"
+            return f"{function}({', '.join(_argument(argument) for argument in arguments)})"
         case Compare(operands, operators):
             first, *rest = (_inside(operand, _SUM) for operand in operands)
             return " ".join([first, *(f"{word} {side}" for word, side in zip(operators, rest, strict=True))])
@@ -78,9 +83,19 @@ def render(node: Node) -> str:
             return f"{_inside(operand, _OR)} [any]"
         case AllObjects(operand):
             return f"{_inside(operand, _OR)} [all]"
-        case AsFloat32():
-            msg = "the expression language has no way to write rounding to single precision"
-            raise UsageError(msg)
+        case AsFloat32(operand):
+            return f"float32({render(operand)})"
+
+
+def _argument(node: Node) -> str:
+    """Render an argument; in it the comma of an observable that users defined would separate arguments."""
+    split = [name for name in names(node) if "," in name and not name.startswith("(") and not _is_one_argument(name)]
+    return render(substitute(node, {name: Name(f"({name})") for name in split}) if split else node)
+
+
+def _is_one_argument(name: str) -> bool:
+    *objects, last = name.split(",")
+    return is_of_several(last) and all(is_object(path) for path in objects)
 
 
 def _joined(word: str, operands: tuple[Node, ...], at_least: int) -> str:

@@ -3,7 +3,8 @@
 import pytest
 
 from cutflow_cli.errors import UsageError
-from cutflow_cli.selection.parse import MAX_DEPTH, ExpressionError, parse, parse_arithmetic, parse_condition
+from cutflow_cli.selection.grammar import MAX_DEPTH
+from cutflow_cli.selection.parse import ExpressionError, parse, parse_arithmetic, parse_condition
 from cutflow_cli.selection.tree import And, Arithmetic, Call, Compare, Name, Negative, Not, Number, Or
 
 a, b, c, x = Name("a"), Name("b"), Name("c"), Name("x")
@@ -73,7 +74,7 @@ def test_trees(text, tree):
         ("srqt(x)", "did you mean sqrt", 0),
         ("np.sqrt(x)", "write `sqrt(…)`", 0),
         ("TMath::Abs(x)", "leave the namespace away", 5),
-        ("jet.pt(1)", "no function 'jet.pt'", 0),
+        ("jet.pt(1)", "no function `jet.pt`", 0),
         ("sqrt(a, b)", "sqrt takes 1 argument, not 2", 0),
         ("atan2(a)", "atan2 takes 2 arguments, not 1", 0),
         ("sqrt()", "a value is missing before `)`", 5),
@@ -104,7 +105,7 @@ def test_trees(text, tree):
         ("max(a, b,)", "a value is missing before `)`", 9),
         ("()", "a value is missing", 1),
         ("(a)(b)", "an operator is missing", 3),
-        ("f(*a)", "a value is missing before `*`", 2),
+        ("sqrt(*a)", "a value is missing before `*`", 5),
         ("", "empty", 0),
         (" \t ", "empty", 0),
         ("1e999", "too large", 0),

@@ -8,7 +8,7 @@ from cutflow_cli.errors import UsageError
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.parse import parse
 from cutflow_cli.selection.text import render
-from cutflow_cli.selection.tree import And, AsFloat32, Compare, Name, Negative, Number, Or
+from cutflow_cli.selection.tree import And, Arithmetic, AsFloat32, Compare, Name, Negative, Number, Or
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,23 @@ from cutflow_cli.selection.tree import And, AsFloat32, Compare, Name, Negative, 
         "not not a < 1.0",
         "not a < 1.0 and b < 1.0",
         "0.1 < jet0.pt < 1e+300",
+        "jet.pt > 30.0 [any]",
+        "jet.pt > 30.0 [all]",
+        "veto jet.pt > 30.0 [any]",
+        "veto jet.pt > 30.0 [all]",
+        "veto not jet.pt > 30.0 [any]",
+        "not jet.pt > 30.0 and a < 1.0 [any]",
+        "(jet.pt > 30.0 [any]) and a < 1.0",
+        "(jet.pt > 30.0 [any]) and (veto jet.b_tag == 1.0 [any])",
+        "not (veto jet.pt > 30.0 [any])",
+        "veto (veto jet.pt > 30.0 [any]) [all]",
+        "where(jet.pt > 30.0 [any], 1.0, -1.0)",
+        "count(jet.pt > 30.0) > 1.0",
+        "max(muon0,muon1.inv_mass, 2.0)",
+        "max((muon0,muon1.mine), abs((muon0,muon1.mine) - 1.0))",
+        "muon0,muon1.mine > 2.0",
+        "(veto) - 1.0 > 0.0",
+        "veto * 2.0 > 0.0",
     ],
 )
 def test_what_is_written_as_it_should_be_stays_as_it_is(text):
@@ -54,7 +71,14 @@ def test_what_is_written_as_it_should_be_stays_as_it_is(text):
 
 @pytest.mark.parametrize(
     ("text", "shorter"),
-    [("((a))", "a"), ("(a * b) + c", "a * b + c"), ("(a < 1) and (b < 1)", "a < 1.0 and b < 1.0"), ("+a", "a")],
+    [
+        ("((a))", "a"),
+        ("(a * b) + c", "a * b + c"),
+        ("(a < 1) and (b < 1)", "a < 1.0 and b < 1.0"),
+        ("+a", "a"),
+        ("(jet.pt > 1) [any]", "jet.pt > 1.0 [any]"),
+        ("jet.pt > 1[ all ]", "jet.pt > 1.0 [all]"),
+    ],
 )
 def test_needless_parentheses_go(text, shorter):
     assert render(parse(text)) == shorter
@@ -70,15 +94,18 @@ def test_cuts_say_the_same_as_their_expression():
         assert render(cut.expression()) == str(cut)
 
 
+def test_rounding_to_single_precision_is_shown():
+    assert render(Negative(AsFloat32(Arithmetic("+", Name("a"), Number(1.0))))) == "-float32(a + 1.0)"
+
+
 @pytest.mark.parametrize(
     "node",
     [
-        AsFloat32(Name("a")),
         Number(math.inf),
         Number(math.nan),
         And(()),
         Or((Compare((Name("a"), Number(1.0)), ("<",)),)),
-        Negative(AsFloat32(Name("a"))),
+        Negative(Number(math.nan)),
     ],
 )
 def test_what_has_no_form_in_the_language_is_refused(node):
