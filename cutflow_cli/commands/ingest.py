@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,12 +14,36 @@ from cutflow_cli.commands import terminal
 from cutflow_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from cutflow_cli.events.ingest import Ingested
-    from cutflow_cli.events.schema import ProcessInfo
     from cutflow_cli.events.settings import IngestSettings
 
 _INSTEAD = "Instead of a settings file"
 _BOTH = "Instead of a settings file, or replacing its value"
+
+#: Exit code of an ingest that went on without some files.
+SKIPPED_FILES = 5
+
+
+class EventFormat(StrEnum):
+    """How files spell objects and their observables."""
+
+    DELPHES = "Delphes"
+    NANOAOD = "NanoAOD"
+    LHE = "LHE"
+    FLAT = "flat"
+
+
+class CutDialect(StrEnum):
+    """In which language conditions are written."""
+
+    CUTFLOW = "cutflow"
+    ROOT = "root"
+
+
+class OnBadFile(StrEnum):
+    """What to do about a file that can't be used."""
+
+    FAIL = "fail"
+    SKIP = "skip"
 
 
 def ingest(
@@ -30,25 +55,42 @@ def ingest(
     out: Annotated[Path, typer.Option("--out", "-o", help="The events file to write.", show_default=False)],
     signal: Annotated[
         list[str] | None,
-        typer.Option(help="File or quoted pattern with signal; repeat it.", rich_help_panel=_INSTEAD),
+        typer.Option(
+            help="File, quoted pattern or @list.txt with signal; repeat it.",
+            rich_help_panel=_INSTEAD,
+            show_default=False,
+        ),
     ] = None,
     background: Annotated[
         list[str] | None,
-        typer.Option(help="File or quoted pattern with background; repeat it.", rich_help_panel=_INSTEAD),
+        typer.Option(
+            help="File, quoted pattern or @list.txt with background; repeat it.",
+            rich_help_panel=_INSTEAD,
+            show_default=False,
+        ),
     ] = None,
     feature: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME[=EXPR]", help="Column, or 'ratio=pt/mass'; repeat it, in order.", rich_help_panel=_INSTEAD
+            metavar="NAME[=EXPR]",
+            help="Column or observable, or 'ratio=jet0.pt/met.pt'; repeat it, in order.",
+            rich_help_panel=_INSTEAD,
+            show_default=False,
         ),
     ] = None,
     spectator: Annotated[
         list[str] | None,
-        typer.Option(help="Column to carry along, never trained on; repeat it.", rich_help_panel=_INSTEAD),
+        typer.Option(
+            help="Column to carry along, never trained on; repeat it.", rich_help_panel=_INSTEAD, show_default=False
+        ),
     ] = None,
     tree: Annotated[
         str | None,
         typer.Option(help="TTree or RNTuple in ROOT files.", show_default="the only one", rich_help_panel=_INSTEAD),
+    ] = None,
+    event_format: Annotated[
+        EventFormat | None,
+        typer.Option("--format", help="How files spell objects.", show_default="recognised", rich_help_panel=_INSTEAD),
     ] = None,
     weight_column: Annotated[
         str | None,
@@ -60,8 +102,18 @@ def ingest(
         bool,
         typer.Option("--weights-are-yields", help="Weights are expected events already.", rich_help_panel=_INSTEAD),
     ] = False,
-    signal_cross_section: Annotated[float | None, typer.Option(help="In pb.", rich_help_panel=_INSTEAD)] = None,
-    background_cross_section: Annotated[float | None, typer.Option(help="In pb.", rich_help_panel=_INSTEAD)] = None,
+    signal_cross_section: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PB|header", help="In pb, or from LHE headers.", rich_help_panel=_INSTEAD, show_default=False
+        ),
+    ] = None,
+    background_cross_section: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PB|header", help="In pb, or from LHE headers.", rich_help_panel=_INSTEAD, show_default=False
+        ),
+    ] = None,
     signal_sum_of_weights: Annotated[
         float | None,
         typer.Option(help="Over all generated events.", show_default="summed over the files", rich_help_panel=_INSTEAD),
@@ -70,69 +122,217 @@ def ingest(
         float | None,
         typer.Option(help="Over all generated events.", show_default="summed over the files", rich_help_panel=_INSTEAD),
     ] = None,
-    luminosity: Annotated[float | None, typer.Option(help="In fb⁻¹.", rich_help_panel=_BOTH)] = None,
+    sum_of_weights_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TREE:COLUMN",
+            help="Where files hold it, such as Runs:genEventSumw.",
+            rich_help_panel=_INSTEAD,
+            show_default=False,
+        ),
+    ] = None,
+    preselect: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CUT",
+            help="Condition that events must pass, after those of a settings file; repeat it, in order.",
+            rich_help_panel=_BOTH,
+            show_default=False,
+        ),
+    ] = None,
+    cut_dialect: Annotated[
+        CutDialect | None,
+        typer.Option(help="Language of conditions.", show_default="cutflow", rich_help_panel=_BOTH),
+    ] = None,
+    keep_quantiles: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOW,HIGH",
+            help="Keep events between these quantiles of every feature in train, such as 0.05,0.95.",
+            show_default="all",
+            rich_help_panel=_BOTH,
+        ),
+    ] = None,
+    luminosity: Annotated[
+        float | None, typer.Option(help="In fb⁻¹.", rich_help_panel=_BOTH, show_default=False)
+    ] = None,
+    variation: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=EXPR",
+            help="Generator weight under a systematic variation; repeat it.",
+            rich_help_panel=_BOTH,
+            show_default=False,
+        ),
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(
             metavar="TRAIN,VALIDATION,TEST", help="Shares.", show_default="0.6,0.2,0.2", rich_help_panel=_BOTH
         ),
     ] = None,
+    split_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMNS",
+            help="Columns that tell an event, such as run,event, whose hash decides its split.",
+            show_default="row number",
+            rich_help_panel=_BOTH,
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Seed of the split.", show_default="0", rich_help_panel=_BOTH)
+    ] = None,
+    on_bad_file: Annotated[
+        OnBadFile | None,
+        typer.Option(
+            help="Stop at files that can't be used, or go on without them.",
+            show_default="fail",
+            rich_help_panel=_BOTH,
+        ),
+    ] = None,
+    observables_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.py", help="Python file with observables of your own; it is executed.", show_default=False
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N", help="Read one part of the files only, for `cutflow merge`.", show_default="all files"
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Read ROOT, Parquet and CSV files into one events file, normalised to a luminosity.
+    """Read ROOT, Parquet, CSV and LHE files into one events file, normalised to a luminosity.
 
-    What to read is said in a settings file, or for one signal and one background in options. Each event is worth
-    cross section × luminosity × generator weight ÷ sum of generator weights. The table shows it for each process.
+    What to read is said in a settings file, or for one signal and one background in options. Features and conditions
+    name columns, or observables of objects in Delphes, NanoAOD and LHE files. Each event is worth cross section ×
+    luminosity × generator weight ÷ sum of generator weights. The table shows it for each process.
 
     cutflow ingest samples.toml --out events.parquet
 
-    cutflow ingest --signal 'ww/*.root' --background qcd.root --feature m_jet --feature 'tau21=tau2/tau1'
-    --luminosity 139 --signal-cross-section 0.13 --background-cross-section 17444 --out events.parquet
+    cutflow ingest --signal 'ww/*.root' --background qcd.root --feature m=fatjet0.mass --feature tau21=fatjet0.tau21
+    --preselect 'fatjet.size > 0' --luminosity 139 --signal-cross-section 0.13 --background-cross-section 17444
+    --out events.parquet
     """
+    from cutflow_cli.commands.ingest_result import print_ingested
     from cutflow_cli.events.ingest import ingest as run
-    from cutflow_cli.events.settings_file import load_settings, validate
+    from cutflow_cli.observables import NOTHING, load_user_observables
 
-    shared = {"luminosity": luminosity, "split": split, "seed": seed}
-    overrides = {name: value for name, value in shared.items() if value is not None}
     per_process = {
-        "signal": _given(files=signal, cross_section=signal_cross_section, sum_of_weights=signal_sum_of_weights),
+        "signal": _given(
+            files=signal, cross_section=_cross_section(signal_cross_section), sum_of_weights=signal_sum_of_weights
+        ),
         "background": _given(
-            files=background, cross_section=background_cross_section, sum_of_weights=background_sum_of_weights
+            files=background,
+            cross_section=_cross_section(background_cross_section),
+            sum_of_weights=background_sum_of_weights,
         ),
     }
-    common = _given(tree=tree, weight=weight_column, weights_are_yields=weights_are_yields or None)
+    common = _given(
+        tree=tree,
+        format=event_format,
+        weight=weight_column,
+        weights_are_yields=weights_are_yields or None,
+        sum_of_weights=_tree_sum(sum_of_weights_from),
+    )
+    overrides = _given(
+        luminosity=luminosity,
+        split=split,
+        seed=seed,
+        cut_dialect=cut_dialect,
+        keep_quantiles=None if keep_quantiles is None else _parts(keep_quantiles),
+        split_by=None if split_by is None else _parts(split_by),
+        on_bad_file=on_bad_file,
+        variations=_variations(variation or []),
+    )
     tables = _given(features=feature, spectators=spectator)
-    settings: IngestSettings
-    if settings_file is not None:
-        _refuse_beside_file(settings_file, per_process, common, tables)
-        settings, base = load_settings(settings_file, overrides), settings_file.parent
-    else:
-        settings, base = validate(_from_options(per_process, common, {**tables, **overrides})), Path()
+    settings, base = _settings(settings_file, per_process, common, tables, overrides, preselect or [])
     with terminal.progress("ingest") as progress:
         made = run(
             settings,
             out,
             base=base,
+            shard=None if shard is None else _shard(shard),
+            user_defined=NOTHING if observables_from is None else load_user_observables(observables_from),
             force=force,
             command=shlex.join(["cutflow", *sys.argv[1:]]),
             progress=progress,
         )
-    for text in made.notes:
-        terminal.warning(text)
-    if not made.written:
-        terminal.note(f"{out}: already done, made from the same files and settings")
-    if as_json:
-        terminal.result_json(_as_json(made))
-    else:
-        _print(made)
+    print_ingested(made, as_json=as_json)
+    if made.skipped:
+        raise typer.Exit(SKIPPED_FILES)
 
 
 def _given(**options: Any) -> dict[str, Any]:  # noqa: ANN401  (whatever the options hold)
-    return {name: value for name, value in options.items() if value is not None and value != []}
+    return {name: value for name, value in options.items() if value is not None and value not in ([], {})}
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
+def _cross_section(text: str | None) -> float | str | None:
+    if text in (None, "header"):
+        return text
+    try:
+        return float(str(text))
+    except ValueError as error:
+        msg = f"cross section {text!r}: give a number in pb, or 'header' for LHE files"
+        raise UsageError(msg) from error
+
+
+def _tree_sum(text: str | None) -> dict[str, str] | None:
+    if text is None:
+        return None
+    tree, colon, column = text.rpartition(":")
+    if not (colon and tree and column):
+        msg = f"--sum-of-weights-from {text!r}: give a tree and a column, such as Runs:genEventSumw"
+        raise UsageError(msg)
+    return {"tree": tree, "column": column}
+
+
+def _variations(items: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for item in items:
+        name, equals, expression = item.partition("=")
+        if not equals or not name.strip() or name.strip() in found:
+            msg = f"--variation {item!r}: give each a name and a weight, such as 'pileup_up=genWeight*puUp'"
+            raise UsageError(msg)
+        found[name.strip()] = expression.strip()
+    return found
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, slash, of = text.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal()):
+        msg = f"--shard {text!r}: give which part and of how many, such as 3/8"
+        raise UsageError(msg)
+    return int(number), int(of)
+
+
+def _settings(
+    path: Path | None,
+    per_process: dict[str, dict[str, Any]],
+    common: dict[str, Any],
+    tables: dict[str, Any],
+    overrides: dict[str, Any],
+    preselect: list[str],
+) -> tuple[IngestSettings, Path]:
+    """Put a settings file and options together; return the directory that file patterns start from, too."""
+    from cutflow_cli.events.settings_file import load_settings, validate
+
+    if path is None:
+        raw = _from_options(per_process, common, {**tables, **overrides})
+        return validate({**raw, "preselection": preselect}), Path()
+    _refuse_beside_file(path, per_process, common, tables)
+    settings = load_settings(path, overrides)
+    if preselect:
+        settings = load_settings(path, {**overrides, "preselection": [*settings.preselection, *preselect]})
+    return settings, path.parent
 
 
 #: How a setting is spelled as an option.
@@ -164,66 +364,11 @@ def _from_options(
     if missing:
         msg = f"{missing[0]} is missing; give a settings file, or --signal, --background and --feature"
         raise UsageError(msg)
+    for process, options in per_process.items():
+        if "sum_of_weights" in options and "sum_of_weights" in common:
+            msg = f"--sum-of-weights-from and {_option('sum_of_weights', process)}: give one of them"
+            raise UsageError(msg)
     return {
         **tables,
-        "processes": {role: {"role": role, **options, **common} for role, options in per_process.items()},
+        "processes": {role: {"role": role, **common, **options} for role, options in per_process.items()},
     }
-
-
-def _as_json(made: Ingested) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    processes = {process.name: _numbers(process) for process in made.metadata.processes}
-    return {
-        "out": str(made.path),
-        "written": made.written,
-        "notes": list(made.notes),
-        "files": made.files,
-        "yields": processes,
-        **asdict(made.metadata),
-    }
-
-
-def _numbers(process: ProcessInfo) -> dict[str, float]:
-    """Expected events with their statistical error, and how many unweighted events would be as good."""
-    total = process.total
-    return {
-        "events": total.events,
-        "expected": total.sumw,
-        "expected_error": total.sumw2**0.5,
-        "effective_events": total.sumw**2 / total.sumw2,
-    }
-
-
-def _print(made: Ingested) -> None:
-    from cutflow_cli.events.schema import SPLITS
-
-    rows = []
-    for process in made.metadata.processes:
-        numbers, total = _numbers(process), process.total
-        rows.append(
-            [
-                process.name,
-                process.role,
-                str(made.files[process.name]),
-                str(total.events),
-                _number(process.generated_sumw),
-                _number(process.cross_section),
-                f"{numbers['expected']:.6g} ± {numbers['expected_error']:.3g}",
-                f"{numbers['effective_events']:.6g}",
-                "/".join(f"{100 * process.splits[split].events / total.events:.1f}" for split in SPLITS),
-            ]
-        )
-    metadata = made.metadata
-    luminosity = "no luminosity" if metadata.luminosity is None else f"{metadata.luminosity:g} fb⁻¹"
-    events = sum(process.total.events for process in metadata.processes)
-    header = ["process", "role", "files", "events", "Σw generated", "σ [pb]", "expected events", "effective events"]
-    terminal.table(
-        f"{made.path}: {events} events, {len(metadata.features)} features, {luminosity}, seed {metadata.seed}",
-        [*header, "/".join(SPLITS) + " [%]"],
-        rows,
-    )
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.6g}"

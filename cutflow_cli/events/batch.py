@@ -20,6 +20,7 @@ class EventBatch:
         process: positions in the file's list of processes.
         split: positions in `SPLITS`.
         hypothesis: signal mass point, NaN for background; None where the file has none.
+        variations: expected events under systematic variations, by name; only when a file is written.
     """
 
     columns: dict[str, NDArray[Any]]
@@ -28,6 +29,7 @@ class EventBatch:
     process: NDArray[np.int32]
     split: NDArray[np.int8]
     hypothesis: NDArray[np.float64] | None = None
+    variations: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.label)

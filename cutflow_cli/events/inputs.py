@@ -1,55 +1,73 @@
-"""The files of a process: found, opened once to be checked, and read again later row by row."""
+"""The files of a process: opened once to be checked, and read again later row by row."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cutflow_cli.errors import InputError, UsageError, nearest
-from cutflow_cli.events.readers import Column, Source, find_column, find_number, open_source
-from cutflow_cli.events.readers.base import Chunk
+from cutflow_cli.errors import InputError, nearest
+from cutflow_cli.events.process_settings import EventFormat
+from cutflow_cli.events.readers import Column, Source, find_column, open_source
+from cutflow_cli.observables import NOTHING, Bound, UserObservables, bind
 from cutflow_cli.selection.evaluate import evaluate
 from cutflow_cli.selection.tree import Node
-
-_PATTERN = frozenset("*?[")
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """The columns that a process takes from its files.
+    """What a process takes from its files.
 
     Attributes:
-        numbers: columns of expressions, with what needs them, for messages.
+        names: columns and observables of expressions, with what needs them, for messages.
         carried: spectators, which keep their type.
         matched: columns whose values pick rows, with the wanted value.
+        identity: columns of whole numbers that tell an event.
+        user_defined: observables from a user's file.
     """
 
-    numbers: Mapping[str, str]
+    names: Mapping[str, str]
     carried: tuple[str, ...] = ()
-    matched: Mapping[str, str | float] | None = None
+    matched: Mapping[str, str | float] = field(default_factory=dict)
+    identity: tuple[str, ...] = ()
+    user_defined: UserObservables = NOTHING
 
-    def columns(self, source: Source) -> dict[str, Column]:
-        """Look up all columns in a file.
+    def stored(self, source: Source) -> dict[str, Column]:
+        """Look up the columns that are taken as they are stored.
 
         Raises:
             InputError: if one is absent or of the wrong kind.
         """
-        found = {name: find_number(source, name, user) for name, user in self.numbers.items()}
-        for name in self.carried:
-            found[name] = find_column(source, name, "a spectator")
-        for name, wanted in (self.matched or {}).items():
+        found = {name: find_column(source, name, "a spectator") for name in self.carried if name in source.names()}
+        for name, wanted in self.matched.items():
             column = find_column(source, name, "for rows")
             if (column.kind == "text") != isinstance(wanted, str):
                 msg = f"{source.where}: column {name!r} (for rows) holds {column.shown}, it can't be {wanted!r}"
                 raise InputError(msg)
             found[name] = column
+        for name in self.identity:
+            column = find_column(source, name, "to split by")
+            if column.kind != "number" or np.dtype(column.dtype).kind not in "iu":
+                msg = f"{source.where}: column {name!r} (to split by) holds {column.shown}, whole numbers are needed"
+                raise InputError(msg)
+            found[name] = column
         return found
+
+    def bind(self, source: Source, event_format: EventFormat | None) -> Bound[Column]:
+        """Find out what the file has by the names of expressions.
+
+        Raises:
+            InputError: if it has no such column or observable.
+        """
+        names = {**self.names, **{name: "a spectator" for name in self.carried if name not in source.names()}}
+        return bind(
+            names, source, where=source.where, event_format=event_format, user_defined=self.user_defined, users=names
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +80,11 @@ class InputFile:
         size: in bytes.
         digest: of its content.
         rows: number of rows; None where only reading would tell.
-        columns: what it says about the columns that are needed.
+        stored: columns that are taken as they are, by name.
+        bound: what it has by the names of expressions.
+        format: how it was understood, for people: `NanoAOD ROOT`, `flat CSV`.
+        is_text: whether its numbers are text, whose type the first rows do not settle.
+        any_column: a column to count rows by where no other is needed.
     """
 
     path: Path
@@ -70,48 +92,42 @@ class InputFile:
     size: int
     digest: str
     rows: int | None
-    columns: dict[str, Column]
+    stored: Mapping[str, Column]
+    bound: Bound[Column]
+    format: str
+    is_text: bool
+    any_column: Column
+
+    def dtype_of(self, spectator: str) -> str:
+        """Return numpy's name of the type of a spectator."""
+        return self.stored[spectator].dtype if spectator in self.stored else "float64"
 
 
-def find_files(patterns: Sequence[str], base: Path, process: str) -> tuple[Path, ...]:
-    """Find the files that patterns name, in the order of the patterns, each pattern's files sorted.
-
-    Args:
-        patterns: paths, or patterns with `*`, `**`, `?` or `[…]`, relative to `base` unless absolute.
-        base: the directory they start from.
-        process: for messages.
-
-    Raises:
-        InputError: if a pattern matches nothing.
-        UsageError: if a file is named twice, which would count its events twice.
-    """
-    found: list[Path] = []
-    for pattern in patterns:
-        path = base / Path(pattern).expanduser()
-        matches = [path]
-        if not path.exists() and _PATTERN & set(pattern):
-            anchor = Path(path.anchor) if path.is_absolute() else Path()
-            matches = sorted(match for match in anchor.glob(str(path.relative_to(anchor))) if match.is_file())
-            if not matches:
-                msg = f"process {process!r}: no file matches {str(path)!r}"
-                raise InputError(msg)
-        for match in matches:
-            if match in found:
-                msg = f"process {process!r}: {match} is named twice; its events would count twice"
-                raise UsageError(msg)
-            found.append(match)
-    return tuple(found)
-
-
-def inspect(path: Path, tree: str | None, needs: Needs) -> InputFile:
+def inspect(path: Path, tree: str | None, needs: Needs, event_format: EventFormat | None = None) -> InputFile:
     """Open a file and check that it has what is needed, without reading events.
 
     Raises:
-        InputError: if it is missing, damaged, of a wrong format, or lacks a tree or column.
+        InputError: if it is missing, damaged, of a wrong format, or lacks a tree, column or observable.
     """
     with closing(open_source(path, tree)) as source:
-        columns = needs.columns(source)
-        return InputFile(path, tree, path.stat().st_size, source.digest, source.rows, columns)
+        columns = (source.column(name) for name in source.names())
+        readable = next((column for column in columns if column.kind != "other"), None)
+        if readable is None:
+            msg = f"{source.where}: holds no column that can be read"
+            raise InputError(msg)
+        bound = needs.bind(source, event_format)
+        return InputFile(
+            path=path,
+            tree=tree,
+            size=path.stat().st_size,
+            digest=source.digest,
+            rows=source.rows,
+            stored=needs.stored(source),
+            bound=bound,
+            format=source.format if source.format == bound.format else f"{bound.format} {source.format}",
+            is_text=source.format == "CSV",
+            any_column=readable,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +135,16 @@ class Rows:
     """Consecutive rows of a file, of which some belong to the process.
 
     Attributes:
-        columns: the columns asked for, picked rows only, each of shape (picked,).
+        values: columns and observables of expressions, picked rows only: shape (picked,), or one value per object.
+        stored: columns taken as they are stored, picked rows only.
         events: number of picked rows.
         first_row: number of the chunk's first row in the file, before picking.
         read: number of rows before picking.
         seen: some of the texts that stood in the columns that pick rows, for messages.
     """
 
-    columns: Chunk
+    values: dict[str, Any]
+    stored: dict[str, NDArray[Any]]
     events: int
     first_row: int
     read: int
@@ -134,13 +152,14 @@ class Rows:
 
 
 def read_rows(
-    file: InputFile, names: Sequence[str], needs: Needs, condition: Node | None, chunk_rows: int
+    file: InputFile, names: Sequence[str], stored: Sequence[str], needs: Needs, condition: Node | None, chunk_rows: int
 ) -> Iterator[Rows]:
     """Read the rows of a file that belong to a process.
 
     Args:
         file: the file.
-        names: columns to return, among those that were inspected.
+        names: columns and observables to compute, among those that were bound.
+        stored: columns to return as they are, among those that were inspected.
         needs: what the process needs, with the values that pick rows.
         condition: picks rows too; its columns must be among `names`.
         chunk_rows: rows held in memory at most.
@@ -151,35 +170,48 @@ def read_rows(
     Raises:
         InputError: if the data are damaged, or text stands where numbers belong.
     """
-    matched = needs.matched or {}
-    wanted = list(dict.fromkeys([*names, *matched])) or list(file.columns)[:1]  # some column, to count rows by
-    columns = [_as_read(file.columns[name], needs) for name in wanted]
+    columns = _columns_to_read(file, names, (*stored, *needs.matched))
     first_row = 0
     with closing(open_source(file.path, file.tree)) as source:
         for chunk in source.chunks(columns, chunk_rows):
-            rows = len(chunk[wanted[0]])
-            keep = np.ones(rows, dtype=np.bool_)
-            seen: set[str] = set()
-            for name, value in matched.items():
-                keep &= chunk[name] == value
-                if isinstance(value, str) and not keep.any():
-                    seen.update(str(text) for text in dict.fromkeys(chunk[name].tolist()))
-            if condition is not None:
-                keep &= evaluate(condition, chunk, rows)
-            picked = {name: _pick(chunk[name], keep) for name in names}
-            yield Rows(picked, int(np.count_nonzero(keep)), first_row, rows, frozenset(seen))
+            rows = len(chunk[columns[0].name])
+            values = file.bound.compute(chunk, names)
+            keep, seen = _picked(chunk, values, rows, needs, condition)
+            whole = bool(keep.all())
+            yield Rows(
+                values if whole else {name: array[keep] for name, array in values.items()},
+                {name: chunk[name] if whole else chunk[name][keep] for name in stored},
+                int(np.count_nonzero(keep)),
+                first_row,
+                rows,
+                seen,
+            )
             first_row += rows
 
 
-def _as_read(column: Column, needs: Needs) -> Column:
-    """Read what expressions use as doubles, which hold what the first rows of a CSV file don't show."""
-    if column.name in needs.numbers and column.name not in needs.carried:
-        return Column(column.name, "number", "float64", column.shown)
-    return column
+def _columns_to_read(file: InputFile, names: Sequence[str], stored: Sequence[str]) -> list[Column]:
+    """Collect the columns of a chunk; numbers for expressions are doubles where text would settle their type late."""
+    columns: dict[str, Column] = {}
+    for column in file.bound.columns_of(names):
+        as_double = file.is_text and column.kind == "number"
+        columns[column.name] = Column(column.name, "number", "float64", column.shown) if as_double else column
+    columns.update({name: file.stored[name] for name in stored})
+    return list(columns.values()) or [file.any_column]
 
 
-def _pick(values: NDArray[Any], keep: NDArray[np.bool_]) -> NDArray[Any]:
-    return values if keep.all() else values[keep]
+def _picked(
+    chunk: Mapping[str, Any], values: Mapping[str, Any], rows: int, needs: Needs, condition: Node | None
+) -> tuple[NDArray[np.bool_], frozenset[str]]:
+    """Say which rows belong to the process, and which texts stood there instead."""
+    keep = np.ones(rows, dtype=np.bool_)
+    seen: set[str] = set()
+    for name, value in needs.matched.items():
+        keep &= chunk[name] == value
+        if isinstance(value, str) and not keep.any():
+            seen.update(str(text) for text in dict.fromkeys(chunk[name].tolist()))
+    if condition is not None:
+        keep &= evaluate(condition, values, rows)
+    return keep, frozenset(seen)
 
 
 def nothing_picked(process: str, rows: object, seen: frozenset[str]) -> InputError:

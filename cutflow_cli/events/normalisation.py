@@ -17,6 +17,7 @@ same relative error (L. Kish, Survey Sampling, Wiley 1965, §11.7).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.errors import InputError
-from cutflow_cli.events.settings import ProcessSettings
+from cutflow_cli.events.process_settings import ProcessSettings, TreeSum
 
 #: 1 fb⁻¹ in pb⁻¹.
 INVERSE_PB_PER_INVERSE_FB = 1000.0
@@ -46,6 +47,21 @@ class GeneratorSums:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What the files of a process say of its normalisation.
+
+    Attributes:
+        read: sums over the rows that belong to the process; None inside where they were not needed.
+        beside: sum of weights in trees beside the events; None unless it was asked for.
+        headers: cross section (pb) and its error in the header of each file; empty unless they were asked for.
+    """
+
+    read: GeneratorSums
+    beside: float | None = None
+    headers: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Normalisation:
     """How a process's weights become expected events.
 
@@ -60,13 +76,20 @@ class Normalisation:
     luminosity: float | None = None
 
     @classmethod
-    def of(cls, process: ProcessSettings, luminosity: float | None) -> Normalisation:
-        """Return the normalisation that checked settings ask for."""
+    def of(cls, name: str, process: ProcessSettings, luminosity: float | None, found: Found) -> Normalisation:
+        """Return the normalisation that checked settings ask for.
+
+        Raises:
+            InputError: if cross sections were to come from headers that do not agree.
+        """
         if process.weights_are_yields:
             return cls("yields")
         if process.cross_section is None:
             return cls("unit")
-        effective = process.cross_section * process.k_factor * process.filter_efficiency
+        sigma = process.cross_section
+        if sigma == "header":
+            sigma = header_cross_section(name, found.headers)
+        effective = sigma * process.k_factor * process.filter_efficiency
         return cls("cross section", effective, luminosity)
 
     def scale(self, sumw: float | None) -> float:
@@ -83,20 +106,55 @@ class Normalisation:
         return self.cross_section * self.luminosity * INVERSE_PB_PER_INVERSE_FB / sumw
 
 
-def generated(name: str, process: ProcessSettings, read: GeneratorSums) -> GeneratorSums:
+def header_cross_section(name: str, headers: Sequence[tuple[float, float]]) -> float:
+    """Return the cross section that the headers of a process's files agree on: their mean.
+
+    Args:
+        name: the process, for messages.
+        headers: cross section and error of each file, in pb.
+
+    Raises:
+        InputError: if one is not positive, or two differ by more than three standard deviations and by more than 1 %.
+    """
+    values = [value for value, _ in headers]
+    least, greatest = min(headers), max(headers)
+    if not least[0] > 0:
+        msg = f"process {name!r}: a file's header gives the cross section {least[0]:g} pb; give cross_section (pb)"
+        raise InputError(msg)
+    apart = greatest[0] - least[0]
+    if apart > 3 * math.hypot(least[1], greatest[1]) and apart > 0.01 * greatest[0]:
+        msg = (
+            f"process {name!r}: headers of its files give cross sections from {least[0]:g} to {greatest[0]:g} pb, "
+            "so they are different samples; make a process of each, or give cross_section (pb)"
+        )
+        raise InputError(msg)
+    return math.fsum(values) / len(values)
+
+
+def generated(name: str, process: ProcessSettings, found: Found) -> GeneratorSums:
     """Settle what was generated, from what the settings say and what the files hold.
 
     Args:
         name: the process, for messages.
         process: its settings.
-        read: sums over the rows that were read; None inside where they were not needed.
+        found: what its files say.
 
     Raises:
         InputError: if the sum of weights is not positive, or if the files can't hold all generated events though the
             sum of weights was left to be found from them.
     """
+    read = found.read
     if process.weights_are_yields:
         return GeneratorSums(process.generated_events, None, None)
+    if isinstance(process.sum_of_weights, TreeSum):
+        tree = process.sum_of_weights
+        if found.beside is None or not found.beside > 0:
+            msg = (
+                f"process {name!r}: {tree.column!r} of tree {tree.tree!r} sums to {found.beside or 0:g}; "
+                "a cross section needs a positive sum of weights"
+            )
+            raise InputError(msg)
+        return GeneratorSums(process.generated_events, found.beside, None)
     if process.sum_of_weights is not None:
         sumw2 = process.sum_of_weights if process.weight is None else None  # weights are 1, so are their squares
         return GeneratorSums(process.generated_events, process.sum_of_weights, sumw2)

@@ -24,6 +24,7 @@ from cutflow_cli.events.schema import (
     ROLES,
     SPLIT,
     SPLITS,
+    VARIATION,
     WEIGHT,
     EventsMetadata,
     FeatureInfo,
@@ -143,6 +144,7 @@ class Layout:
                 msg = f"{path}: column {column!r} is missing, though its metadata says it is an events file"
                 raise InputError(msg)
         counted = sum(process.total.events for process in metadata.processes)
+        counted += sum(sums.events for variation in metadata.variations for sums in variation.replaced.values())
         if counted != parquet.metadata.num_rows:
             msg = f"{path}: holds {parquet.metadata.num_rows} events, its metadata counts {counted}; write it anew"
             raise InputError(msg)
@@ -236,15 +238,21 @@ class Layout:
         return np.array(ROLES, dtype=object)[labels]
 
     def record_batches(self, parquet: pq.ParquetFile, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        """Read features and bookkeeping columns in file order.
+        """Read features and bookkeeping columns in file order, without events of alternative samples.
 
         Raises:
             InputError: if the data can't be decoded.
         """
         reserved = (self.hypothesis_column if name == HYPOTHESIS else name for name in RESERVED if name in self.present)
         needed = [*dict.fromkeys((*columns, *reserved))]
+        alternatives = any(variation.replaced for variation in self.metadata.variations)
         try:
-            yield from parquet.iter_batches(batch_size=rows, columns=needed)
+            for batch in parquet.iter_batches(batch_size=rows, columns=needed):
+                yield (
+                    batch.filter(pc.not_equal(batch.column(SPLIT).cast(pa.string()), VARIATION))
+                    if (alternatives)
+                    else batch
+                )
         except (pa.ArrowInvalid, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk's fault, not the file's

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,16 @@ import numpy as np
 
 from cutflow_cli.artifacts import digest
 from cutflow_cli.errors import InputError, UsageError
-from cutflow_cli.events.inputs import InputFile, Needs, find_files, inspect
-from cutflow_cli.events.normalisation import Normalisation
-from cutflow_cli.events.schema import SCHEMA_VERSION, FeatureInfo, SourceFile
-from cutflow_cli.events.settings import FeatureSettings, IngestSettings, ProcessSettings
+from cutflow_cli.events.find import find_files
+from cutflow_cli.events.inputs import InputFile, Needs
+from cutflow_cli.events.process_settings import FeatureSettings, ProcessSettings
+from cutflow_cli.events.schema import SCHEMA_VERSION, FeatureInfo, SkippedFile, SourceFile
+from cutflow_cli.events.settings import IngestSettings
+from cutflow_cli.events.survey import survey
+from cutflow_cli.observables import NOTHING, UserObservables
 from cutflow_cli.selection.parse import ExpressionError, parse, parse_arithmetic, parse_condition
+from cutflow_cli.selection.per_object import one_per_object, without_quantifiers
+from cutflow_cli.selection.text import render
 from cutflow_cli.selection.tree import Name, Node, names
 
 
@@ -26,83 +32,230 @@ class ProcessRecipe:
     Attributes:
         name: as in the settings.
         settings: of the process.
-        normalisation: how its weights become expected events.
         weight: the generator weight; None for 1.
+        variations: generator weights under the variations that change them.
         hypothesis: the mass point of a signal; None where it has none.
         condition: picks rows; None for all.
-        needs: the columns it takes.
-        files: checked files.
+        needs: what it takes from its files.
     """
 
     name: str
     settings: ProcessSettings
-    normalisation: Normalisation
     weight: Node | None
+    variations: Mapping[str, Node]
     hypothesis: Node | None
     condition: Node | None
     needs: Needs
-    files: tuple[InputFile, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class FilePlan:
+    """A file of a process.
+
+    Attributes:
+        process: the process.
+        file: the file, found fit for use.
+    """
+
+    process: ProcessRecipe
+    file: InputFile
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything to read and compute.
 
     Attributes:
         settings: as given.
-        features: name, type, unit, label and expression of each.
         nodes: the expression of each feature.
-        spectator_types: numpy's name of each spectator's type, the same for all files.
+        preselection: the conditions that all events must pass.
         processes: in the order of the settings.
-        digest: of settings and files.
+        files: all files in the order in which they are read.
+        skipped: files that can't be used and are done without.
+        shard: which part of the files this is, from 1, and of how many.
+        total_files: number of files of all shards.
+        user_defined: observables from a user's file.
     """
 
     settings: IngestSettings
-    features: tuple[FeatureInfo, ...]
-    nodes: tuple[Node, ...]
-    spectator_types: dict[str, str]
+    nodes: dict[str, Node]
+    preselection: tuple[Node, ...]
     processes: tuple[ProcessRecipe, ...]
-    digest: str
+    files: tuple[FilePlan, ...]
+    skipped: tuple[SkippedFile, ...] = ()
+    shard: tuple[int, int] = (1, 1)
+    total_files: int = 0
+    user_defined: UserObservables = NOTHING
 
-    @property
-    def files(self) -> tuple[InputFile, ...]:
-        """All files, as often as processes read them."""
-        return tuple(file for process in self.processes for file in process.files)
+    @cached_property
+    def per_object(self) -> frozenset[str]:
+        """Names that have one value for each object of a collection."""
+        return frozenset(
+            name for plan in self.files for name in plan.process.needs.names if plan.file.bound.per_object(name)
+        )
+
+    @cached_property
+    def observables(self) -> tuple[str, ...]:
+        """Names that are no column with one value per event: observables of objects, and users' own."""
+        found = (
+            name
+            for plan in self.files
+            for name in plan.process.needs.names
+            if plan.file.bound.per_object(name) or not plan.file.bound.is_column(name)
+        )
+        return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def conditions(self) -> tuple[Node, ...]:
+        """The preselection, without `[any]` and `[all]` where there is one value per event."""
+        return tuple(without_quantifiers(node, self.per_object) for node in self.preselection)
+
+    @cached_property
+    def features(self) -> tuple[FeatureInfo, ...]:
+        """Name, type, unit, label and expression of each feature."""
+        return tuple(
+            _feature(name, item, self.nodes[name], self.files) for name, item in self.settings.features.items()
+        )
+
+    @cached_property
+    def spectator_types(self) -> dict[str, str]:
+        """Numpy's name of each spectator's type, the same for all files."""
+        return {name: _spectator_type(name, self.files) for name in self.settings.spectators}
 
     @property
     def sources(self) -> tuple[SourceFile, ...]:
         """The files, each once."""
-        unique = {file.path: SourceFile(str(file.path), file.size, file.digest) for file in self.files}
+        unique = {plan.file.path: source_of(plan.file) for plan in self.files}
         return tuple(unique.values())
 
+    @cached_property
+    def formats(self) -> dict[str, str]:
+        """How the files of each process were understood."""
+        found: dict[str, dict[str, None]] = {}
+        for plan in self.files:
+            found.setdefault(plan.process.name, {})[plan.file.format] = None
+        return {name: " and ".join(formats) for name, formats in found.items()}
 
-def make_recipe(settings: IngestSettings, base: Path) -> Recipe:
+    @cached_property
+    def digest(self) -> str:
+        """Digest of what decides the result: settings, user's observables, files in their order, and which shard."""
+        files: dict[str, list[tuple[int, str]]] = {process.name: [] for process in self.processes}
+        for plan in self.files:
+            files[plan.process.name].append((plan.file.size, plan.file.digest))
+        return recipe_digest(self.settings, self.user_defined.digest, files, self.shard)
+
+    def check(self) -> None:
+        """Settle everything that can be wrong with expressions and types before events are read.
+
+        Raises:
+            InputError: if an expression gives a number for each object where one for the event is needed, or if no
+                one type keeps a spectator.
+        """
+        wanted: list[tuple[str, Node | None]] = [(f"feature {name!r}", node) for name, node in self.nodes.items()]
+        for process in self.processes:
+            where = f"process {process.name!r}: "
+            wanted += [(f"{where}weight", process.weight), (f"{where}hypothesis", process.hypothesis)]
+            wanted += [(f"variation {name!r}", node) for name, node in process.variations.items()]
+        for user, node in wanted:
+            if node is not None and one_per_object(node, self.per_object):
+                text = render(node)
+                msg = (
+                    f"{user}: `{text}` is one number for each object, where one for the event is needed; "
+                    f"take one object, such as jet0 of jet, or reduce it: max({text}), sum({text})"
+                )
+                raise InputError(msg)
+        for name in self.settings.spectators:
+            if name in self.per_object:
+                msg = f"spectator {name!r} has one value for each object, where one for the event is needed"
+                raise InputError(msg)
+        _ = self.features, self.spectator_types
+
+
+def recipe_digest(
+    settings: IngestSettings,
+    user_defined: str | None,
+    files: Mapping[str, Iterable[tuple[int, str]]],
+    shard: tuple[int, int] = (1, 1),
+) -> str:
+    """Digest of what decides the result of an ingest.
+
+    Args:
+        settings: as given.
+        user_defined: digest of the user's own observables; None for none.
+        files: size and digest of every file, by process, in the order in which they are read.
+        shard: which part of the files, and of how many.
+    """
+    asked: dict[str, Any] = settings.model_dump(mode="json", exclude={"on_bad_file"})
+    order = [list(settings.features), list(settings.processes)]  # which a digest of tables forgets
+    content = {name: [list(file) for file in of_process] for name, of_process in files.items()}
+    whole = {"schema": SCHEMA_VERSION, "settings": asked, "files": content, "order": order}
+    return digest({**whole, "observables": user_defined, "shard": list(shard)})
+
+
+def source_of(file: InputFile) -> SourceFile:
+    """Describe a file for the metadata."""
+    return SourceFile(str(file.path), file.size, file.digest)
+
+
+def make_recipe(
+    settings: IngestSettings,
+    base: Path,
+    shard: tuple[int, int] = (1, 1),
+    user_defined: UserObservables = NOTHING,
+) -> Recipe:
     """Parse all expressions, then find and check all files, before any event is read.
 
     Args:
         settings: what to ingest.
         base: the directory that file patterns start from.
+        shard: which part of the files to take, from 1, and of how many.
+        user_defined: observables from a user's file.
 
     Raises:
-        UsageError: if an expression can't be parsed, a feature has an unusable name, or processes share rows.
-        InputError: if a file, tree or column is missing or of the wrong kind.
+        UsageError: if an expression can't be parsed, a feature has an unusable name, processes share rows, or there
+            are fewer files than shards.
+        InputError: if a file, tree, column or observable is missing or of the wrong kind.
     """
     nodes = {name: _feature_node(name, item.expression) for name, item in settings.features.items()}
-    processes = tuple(_process(name, item, settings, nodes, base) for name, item in settings.processes.items())
-    _refuse_shared_rows(processes)
-    features = tuple(_feature(name, item, nodes[name], processes) for name, item in settings.features.items())
-    recipe = Recipe(settings, features, tuple(nodes.values()), _spectator_types(settings, processes), processes, "")
-    return Recipe(settings, features, recipe.nodes, recipe.spectator_types, processes, _digest(recipe))
+    preselection = tuple(
+        parse_condition(text, f"preselection {position}: ", settings.cut_dialect)
+        for position, text in enumerate(settings.preselection, start=1)
+    )
+    processes = tuple(
+        _process(name, item, settings, nodes, preselection, user_defined) for name, item in settings.processes.items()
+    )
+    found = [
+        (process, path) for process in processes for path in find_files(process.settings.files, base, process.name)
+    ]
+    _refuse_shared_rows(found)
+    chosen = _of_shard(found, shard)
+    files, skipped = survey(chosen, skip_bad=settings.on_bad_file == "skip")
+    plans = tuple(FilePlan(process, file) for process, file in files)
+    recipe = Recipe(settings, nodes, preselection, processes, plans, skipped, shard, len(found), user_defined)
+    recipe.check()
+    return recipe
+
+
+def _of_shard(found: list[tuple[ProcessRecipe, Path]], shard: tuple[int, int]) -> list[tuple[ProcessRecipe, Path]]:
+    """Take the part of a shard: consecutive files, as many in each as in every other, or one more."""
+    number, of = shard
+    if not 1 <= number <= of:
+        msg = f"--shard {number}/{of}: the first number runs from 1 to the second"
+        raise UsageError(msg)
+    if of > len(found):
+        msg = f"--shard {number}/{of}: there are only {len(found)} files; a shard takes whole files, at least one"
+        raise UsageError(msg)
+    return found[len(found) * (number - 1) // of : len(found) * number // of]
 
 
 def _feature_node(name: str, expression: str | None) -> Node:
     where = f"feature {name!r}: "
     try:
-        usable = parse(name) == Name(name)
+        usable = parse(name) == Name(name) and not set(name) & set(",:")
     except ExpressionError:
         usable = False
     if not usable:
-        msg = f"{where}a feature's name has letters, digits, underscores and dots, as the names in expressions do"
+        msg = f"{where}a feature's name has letters, digits, underscores and dots; write 'name = expression'"
         raise UsageError(msg)
     node = Name(name) if expression is None else parse_arithmetic(expression, where)
     if not names(node):
@@ -112,84 +265,78 @@ def _feature_node(name: str, expression: str | None) -> Node:
 
 
 def _process(
-    name: str, item: ProcessSettings, settings: IngestSettings, nodes: dict[str, Node], base: Path
+    name: str,
+    item: ProcessSettings,
+    settings: IngestSettings,
+    nodes: dict[str, Node],
+    preselection: tuple[Node, ...],
+    user_defined: UserObservables,
 ) -> ProcessRecipe:
     where = f"process {name!r}: "
     weight = None if item.weight is None else parse_arithmetic(item.weight, f"{where}weight: ")
     hypothesis = None if item.hypothesis is None else parse_arithmetic(str(item.hypothesis), f"{where}hypothesis: ")
-    condition = parse_condition(item.rows, f"{where}rows: ") if isinstance(item.rows, str) else None
-    numbers: dict[str, str] = {}
+    condition = (
+        parse_condition(item.rows, f"{where}rows: ", settings.cut_dialect) if isinstance(item.rows, str) else None
+    )
+    variations = {
+        variation: parse_arithmetic(asked.weight, f"variation {variation!r}: ")
+        for variation, asked in settings.variations.items()
+        if item.replaces is None and (name in asked.processes if asked.processes else item.weight is not None)
+    }
     users: list[tuple[str, Node | None]] = [(f"feature {feature!r}", node) for feature, node in nodes.items()]
     users += [("the weight", weight), ("the hypothesis", hypothesis), ("for rows", condition)]
+    users += [("the preselection", node) for node in preselection]
+    users += [(f"variation {variation!r}", node) for variation, node in variations.items()]
+    needed: dict[str, str] = {}
     for user, node in users:
         for column in names(node) if node is not None else ():
-            numbers.setdefault(column, user if node != Name(column) or not user.startswith("feature") else "a feature")
-    needs = Needs(numbers, settings.spectators, item.rows if isinstance(item.rows, dict) else None)
-    normalisation = Normalisation.of(item, settings.luminosity)
-    files = tuple(inspect(path, item.tree, needs) for path in find_files(item.files, base, name))
-    return ProcessRecipe(name, item, normalisation, weight, hypothesis, condition, needs, files)
+            needed.setdefault(column, user if node != Name(column) or not user.startswith("feature") else "a feature")
+    matched = item.rows if isinstance(item.rows, dict) else {}
+    needs = Needs(needed, settings.spectators, matched, settings.split_by, user_defined)
+    return ProcessRecipe(name, item, weight, variations, hypothesis, condition, needs)
 
 
-def _refuse_shared_rows(processes: Iterable[ProcessRecipe]) -> None:
+def _refuse_shared_rows(found: Iterable[tuple[ProcessRecipe, Path]]) -> None:
     """Refuse a file that two processes take whole: its events would be signal and background at once."""
     users: dict[tuple[Path, str | None], ProcessRecipe] = {}
-    for process in processes:
-        for file in process.files:
-            key = (file.path.resolve(), file.tree)
-            other = users.setdefault(key, process)
-            if other is not process and (other.settings.rows is None or process.settings.rows is None):
-                msg = (
-                    f"{file.path} belongs to processes {other.name!r} and {process.name!r}; "
-                    "say with rows which of its rows belong to each"
-                )
-                raise UsageError(msg)
+    for process, path in found:
+        other = users.setdefault((path.resolve(), process.settings.tree), process)
+        if other is not process and (other.settings.rows is None or process.settings.rows is None):
+            msg = (
+                f"{path} belongs to processes {other.name!r} and {process.name!r}; "
+                "say with rows which of its rows belong to each"
+            )
+            raise UsageError(msg)
 
 
-def _feature(name: str, item: FeatureSettings, node: Node, processes: tuple[ProcessRecipe, ...]) -> FeatureInfo:
+def _feature(name: str, item: FeatureSettings, node: Node, files: Iterable[FilePlan]) -> FeatureInfo:
     """Describe a feature; one that is stored narrower than its source was computed from it, if only by rounding."""
-    needed = _feature_type(node, processes)
+    # float32 where it keeps every value of every column that the feature is made from
+    fits = all(plan.file.bound.fits_float32(used) for plan in files for used in names(node))
+    needed = "float32" if fits else "float64"
     dtype = item.dtype or needed
     as_it_is = node == Name(name) and dtype in (needed, "float64")
     return FeatureInfo(name, dtype, item.unit, item.label, None if as_it_is else item.expression or name)
 
 
-def _feature_type(node: Node, processes: Iterable[ProcessRecipe]) -> str:
-    """Choose float32 where it keeps every value of every column that the feature is made from."""
-    columns = (file.columns[name] for process in processes for file in process.files for name in names(node))
-    return "float32" if all(column.fits_float32 for column in columns) else "float64"
-
-
-def _spectator_types(settings: IngestSettings, processes: Iterable[ProcessRecipe]) -> dict[str, str]:
-    """Find one type for each spectator that keeps the values of all files.
+def _spectator_type(name: str, files: Iterable[FilePlan]) -> str:
+    """Find one type that keeps a spectator's values in all files.
 
     Raises:
         InputError: if there is none.
     """
-    types: dict[str, str] = {}
-    for name in settings.spectators:
-        first: InputFile | None = None
-        for file in (file for process in processes for file in process.files):
-            found = file.columns[name].dtype
-            before = types.get(name, found)
-            first = first or file
-            common = "object" if found == before == "object" else None
-            if "object" not in (found, before):
-                common = np.result_type(np.dtype(before), np.dtype(found)).name
-            exact = common is not None and (
-                np.dtype(common).kind != "f" or "f" in np.dtype(before).kind + np.dtype(found).kind
-            )
-            if common is None or not exact:
-                msg = (
-                    f"spectator {name!r} is {before} in {first.path} and {found} in {file.path}; no one type keeps both"
-                )
-                raise InputError(msg)
-            types[name] = common
-    return types
-
-
-def _digest(recipe: Recipe) -> str:
-    """Digest of what decides the result: settings, and the content of the files in their order."""
-    settings: dict[str, Any] = recipe.settings.model_dump(mode="json")
-    files = {process.name: [[file.size, file.digest] for file in process.files] for process in recipe.processes}
-    order = [list(recipe.settings.features), list(recipe.settings.processes)]  # which a digest of tables forgets
-    return digest({"schema": SCHEMA_VERSION, "settings": settings, "files": files, "order": order})
+    so_far, first = "", Path()
+    for plan in files:
+        found = plan.file.dtype_of(name)
+        so_far, first = so_far or found, first if so_far else plan.file.path
+        common = "object" if found == so_far == "object" else None
+        if "object" not in (found, so_far):
+            common = np.result_type(np.dtype(so_far), np.dtype(found)).name
+        exact = common is not None and (
+            np.dtype(common).kind != "f" or "f" in np.dtype(so_far).kind + np.dtype(found).kind
+        )
+        if common is None or not exact:
+            msg = f"spectator {name!r} is {so_far} in {first} and {found} in {plan.file.path}; no one type keeps both"
+            raise InputError(msg)
+        so_far = common
+    return so_far

@@ -19,6 +19,8 @@ ROW_GROUP_EVENTS = 131_072
 Role = Literal["signal", "background"]
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+#: What stands in the column `split` of events of alternative samples, which belong to no split.
+VARIATION = "variation"
 ROLES: tuple[Role, ...] = ("background", "signal")  #: position = value of the column `label`
 
 #: Columns with a meaning of their own; none is ever a feature unless named.
@@ -104,6 +106,38 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
+class SkippedFile:
+    """A file that could not be used and was done without: its process, its path, and why."""
+
+    process: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class VariationInfo:
+    """A systematic variation: the column `weight_<name>` holds the expected events of each event under it.
+
+    Attributes:
+        name: of the variation.
+        weight: the generator weight under it, an expression; None if it changes no weights.
+        processes: those whose weights it changes.
+        replaced: processes whose place an alternative sample takes: what the sample holds. Its events have weight 0
+            and `variation` in the column `split`.
+    """
+
+    name: str
+    weight: str | None = None
+    processes: tuple[str, ...] = ()
+    replaced: dict[str, WeightSums] = field(default_factory=dict)
+
+    @property
+    def column(self) -> str:
+        """The column of the events file."""
+        return f"{WEIGHT}_{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class EventsMetadata:
     """Everything an events file says about itself.
 
@@ -115,7 +149,9 @@ class EventsMetadata:
         per_object: names in preselection and expressions that are no columns of the source with one value for each
             event, but were found as observables of its objects.
         spectators: columns carried along, never trained on.
+        variations: systematic variations of weights, and by alternative samples.
         sources: the files read.
+        skipped: files that could not be used and were done without.
         command: the command line that wrote the file.
         digest: digest of inputs and settings, by which a repeated command knows that it is done.
         writer_version: version of cutflow that wrote the file.
@@ -129,7 +165,9 @@ class EventsMetadata:
     preselection: tuple[str, ...] = ()
     per_object: tuple[str, ...] = ()
     spectators: tuple[str, ...] = ()
+    variations: tuple[VariationInfo, ...] = ()
     sources: tuple[SourceFile, ...] = ()
+    skipped: tuple[SkippedFile, ...] = ()
     command: str | None = None
     digest: str | None = None
     writer_version: str | None = None
@@ -174,6 +212,8 @@ class EventsMetadata:
                 for item in raw["processes"]
             )
             raw["sources"] = tuple(SourceFile(**item) for item in raw["sources"])
+            raw["skipped"] = tuple(SkippedFile(**item) for item in raw.get("skipped", ()))
+            raw["variations"] = tuple(_variation(item) for item in raw.get("variations", ()))
             raw["preselection"] = tuple(raw["preselection"])
             raw["per_object"] = tuple(raw.get("per_object", ()))
             raw["spectators"] = tuple(raw["spectators"])
@@ -181,3 +221,8 @@ class EventsMetadata:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             msg = f"{where}: the cutflow metadata is damaged ({error}); write the file anew"
             raise InputError(msg) from error
+
+
+def _variation(raw: dict[str, Any]) -> VariationInfo:
+    replaced = {process: WeightSums(**sums) for process, sums in raw["replaced"].items()}
+    return VariationInfo(**{**raw, "processes": tuple(raw["processes"]), "replaced": replaced})

@@ -9,115 +9,24 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from cutflow_cli.errors import UsageError, nearest
-from cutflow_cli.events.schema import RESERVED, SPLITS, Role
+from cutflow_cli.events.process_settings import (
+    NAME,
+    FeatureSettings,
+    Finite,
+    Positive,
+    ProcessSettings,
+    Settings,
+    VariationSettings,
+    no_truth_value,
+)
+from cutflow_cli.events.schema import RESERVED, SPLITS
 from cutflow_cli.events.splits import SplitFractions
 
 
-def _no_truth_value(value: Any) -> Any:  # noqa: ANN401  (whatever stands in the file)
-    if isinstance(value, bool):
-        msg = f"is {str(value).lower()}, a number is needed"
-        raise ValueError(msg)
-    return value
-
-
-Positive = Annotated[float, BeforeValidator(_no_truth_value), Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, BeforeValidator(_no_truth_value), Field(allow_inf_nan=False)]
-Count = Annotated[int, BeforeValidator(_no_truth_value), Field(gt=0)]
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FeatureSettings(_Settings):
-    """One feature.
-
-    Attributes:
-        expression: arithmetic in the files' column names; None for the column of the feature's own name.
-        unit: for example `GeV`.
-        label: TeX label for figures.
-        dtype: type to store; None for float32 where that keeps every column it is made from (floats up to 32 bits,
-            integers up to 16), and float64 otherwise, CSV always included.
-    """
-
-    expression: str | None = None
-    unit: str | None = None
-    label: str | None = None
-    dtype: Literal["float32", "float64"] | None = None
-
-
-class ProcessSettings(_Settings):
-    """One process: where its events are, and what they are worth.
-
-    Attributes:
-        role: signal or background.
-        files: files and patterns, relative to the settings file (or to the working directory for options).
-        tree: TTree or RNTuple in ROOT files; None for the only one.
-        rows: which rows of the files belong to this process: a condition, or wanted values by column, such as
-            `{process = "WW"}`. Sums of weights are over these rows.
-        cross_section: in pb.
-        k_factor: multiplies the cross section.
-        filter_efficiency: share of the cross section that the sum of weights stands for, such as a generator filter's.
-        weight: generator weight (or yield): a column or an expression; None for 1.
-        sum_of_weights: sum of generator weights over all generated events; None to sum over the rows read, which is
-            right only if the files hold all generated events.
-        generated_events: number of generated events; None for the number of rows read, likewise.
-        weights_are_yields: the weights are expected events already.
-        hypothesis: mass point of a signal: a number, a column or an expression.
-    """
-
-    role: Role
-    files: tuple[str, ...] = Field(min_length=1)
-    tree: str | None = None
-    rows: str | dict[str, str | Finite] | None = None
-    cross_section: Positive | None = None
-    k_factor: Positive = 1.0
-    filter_efficiency: Annotated[Positive, Field(le=1)] = 1.0
-    weight: str | None = None
-    sum_of_weights: Positive | None = None
-    generated_events: Count | None = None
-    weights_are_yields: bool = False
-    hypothesis: str | Finite | None = None
-
-    @field_validator("files", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:  # noqa: ANN401
-        return (value,) if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _one_normalisation(self) -> Self:
-        if self.hypothesis is not None and self.role == "background":
-            msg = "a background has no hypothesis; leave it away"
-            raise ValueError(msg)
-        factors = [
-            name for name in ("k_factor", "filter_efficiency", "sum_of_weights") if name in self.model_fields_set
-        ]
-        if self.weights_are_yields:
-            given = [*(["cross_section"] if self.cross_section is not None else []), *factors]
-            if given:
-                msg = f"weights_are_yields together with {given[0]}: yields are normalised already; take one away"
-                raise ValueError(msg)
-            if self.weight is None:
-                msg = "weights_are_yields needs weight, the column that holds them"
-                raise ValueError(msg)
-        elif self.cross_section is None:
-            if factors:
-                msg = f"{factors[0]} is of no use without cross_section"
-                raise ValueError(msg)
-            if self.weight is not None:
-                msg = "weight is given, but not what it means: set cross_section (pb), or weights_are_yields = true"
-                raise ValueError(msg)
-        unit_sum = self.generated_events if self.weight is None else None
-        if unit_sum is not None and self.sum_of_weights is not None and self.sum_of_weights != unit_sum:
-            msg = f"without weight every event counts 1: sum_of_weights can't differ from generated_events ({unit_sum})"
-            raise ValueError(msg)
-        return self
-
-
-class IngestSettings(_Settings):
+class IngestSettings(Settings):
     """Everything that `cutflow ingest` needs to know.
 
     Attributes:
@@ -127,14 +36,28 @@ class IngestSettings(_Settings):
         split: shares of train, validation and test.
         seed: seed of the split assignment.
         spectators: columns to carry along, never trained on.
+        preselection: conditions that events of all processes must pass, in order.
+        cut_dialect: the language of conditions: our own, or that of a TCut.
+        split_by: columns that tell an event, such as `event`, or `run`, `luminosityBlock` and `event`: an event's split
+            is decided by a hash of their values, so that a sample that grows keeps it; none for the row number.
+        keep_quantiles: for every feature, keep events between these two quantiles of it in the training split (signal
+            and background together, unweighted, after the preselection).
+        variations: alternative weights by name.
+        on_bad_file: whether to stop at files that can't be used, or to go on without them.
     """
 
     features: dict[str, FeatureSettings] = Field(min_length=1)
     processes: dict[str, ProcessSettings] = Field(min_length=1)
     luminosity: Positive | None = None
     split: SplitFractions = SplitFractions()
-    seed: Annotated[int, BeforeValidator(_no_truth_value), Field(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, BeforeValidator(no_truth_value), Field(ge=0, lt=2**63)] = 0
     spectators: tuple[str, ...] = ()
+    preselection: tuple[str, ...] = ()
+    cut_dialect: Literal["cutflow", "root"] = "cutflow"
+    split_by: tuple[str, ...] = ()
+    keep_quantiles: tuple[Finite, Finite] | None = None
+    variations: dict[Annotated[str, Field(pattern=f"^{NAME}$")], VariationSettings] = Field(default_factory=dict)
+    on_bad_file: Literal["fail", "skip"] = "fail"
 
     @field_validator("features", mode="before")
     @classmethod
@@ -167,6 +90,26 @@ class IngestSettings(_Settings):
             return SplitFractions(**{split: float(value.get(split, 0.0)) for split in SPLITS})
         return value
 
+    @field_validator("preselection", "split_by", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:  # noqa: ANN401
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("keep_quantiles", mode="after")
+    @classmethod
+    def _quantiles_in_order(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not 0 <= value[0] < value[1] <= 1:
+            msg = f"{value[0]:g},{value[1]:g}: give two shares in increasing order, such as 0.05,0.95"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("variations", mode="before")
+    @classmethod
+    def _weight_alone(cls, value: Any) -> Any:  # noqa: ANN401
+        if isinstance(value, dict):
+            return {name: {"weight": item} if isinstance(item, str) else item for name, item in value.items()}
+        return value
+
     @field_validator("spectators", mode="after")
     @classmethod
     def _spectators_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -189,15 +132,54 @@ class IngestSettings(_Settings):
                 msg = f"{name!r} is a feature and a spectator; a spectator is what is not trained on"
                 raise ValueError(msg)
         for role in ("signal", "background"):
-            if not any(process.role == role for process in self.processes.values()):
+            if not any(process.role == role for process in self.nominal.values()):
                 msg = f"processes: no {role}; a selection needs signal and background"
                 raise ValueError(msg)
         without = [n for n, p in self.processes.items() if p.role == "signal" and p.hypothesis is None]
         if without and any(process.hypothesis is not None for process in self.processes.values()):
             msg = f"processes.{without[0]}: other signals have a hypothesis, this one has none"
             raise ValueError(msg)
+        self._check_variations()
         self._check_luminosity()
         return self
+
+    @property
+    def nominal(self) -> dict[str, ProcessSettings]:
+        """The processes that are no alternatives to others."""
+        return {name: process for name, process in self.processes.items() if process.replaces is None}
+
+    @property
+    def variation_names(self) -> tuple[str, ...]:
+        """All variations, of weights and by alternative samples, each once."""
+        samples = (process.variation for process in self.processes.values() if process.variation is not None)
+        return tuple(dict.fromkeys((*self.variations, *samples)))
+
+    def _check_variations(self) -> None:
+        """Refuse variations of what is not there, or of what has no weight."""
+        taken: dict[tuple[str, str], str] = {}
+        for name, process in self.processes.items():
+            if process.replaces is None or process.variation is None:
+                continue
+            original = self.nominal.get(process.replaces)
+            if original is None or original.role != process.role:
+                msg = f"processes.{name}: replaces {process.replaces!r}, which is no {process.role}; "
+                same = [other for other, item in self.nominal.items() if item.role == process.role]
+                raise ValueError(msg + nearest(process.replaces, same))
+            other = taken.setdefault((process.replaces, process.variation), name)
+            if other != name:
+                msg = f"processes.{name}: {other} replaces {process.replaces!r} under {process.variation!r} already"
+                raise ValueError(msg)
+        for name, variation in self.variations.items():
+            for process_name in variation.processes or ():
+                if process_name not in self.nominal:
+                    msg = f"variations.{name}: no process {process_name!r}; {nearest(process_name, self.nominal)}"
+                    raise ValueError(msg)
+                if (process_name, name) in taken:
+                    msg = f"variations.{name}: {taken[process_name, name]} replaces {process_name!r} under it already"
+                    raise ValueError(msg)
+            if variation.processes is None and all(process.weight is None for process in self.nominal.values()):
+                msg = f"variations.{name}: no process has a weight that it could take the place of; name its processes"
+                raise ValueError(msg)
 
     def _check_luminosity(self) -> None:
         """Refuse normalisations that would compare unlike with unlike."""

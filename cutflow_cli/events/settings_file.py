@@ -8,10 +8,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from cutflow_cli.errors import UsageError, nearest
-from cutflow_cli.events.settings import FeatureSettings, IngestSettings, ProcessSettings
+from cutflow_cli.events.process_settings import FeatureSettings, ProcessSettings, VariationSettings
+from cutflow_cli.events.settings import IngestSettings
 from cutflow_cli.settings_file import read_mapping
 
-_SECTIONS: dict[str, type[BaseModel]] = {"processes": ProcessSettings, "features": FeatureSettings}
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "processes": ProcessSettings, "features": FeatureSettings, "variations": VariationSettings,
+}  # fmt: skip
 
 
 def load_settings(path: Path, overrides: dict[str, Any] | None = None) -> IngestSettings:
@@ -58,7 +61,7 @@ def _explain(error: ValidationError) -> str:
         return f"{'.'.join(place)}: no such setting; {nearest(place[-1], model.model_fields)}"
     if first["type"] == "missing":
         return f"{'.'.join(place)}: is missing"
-    if place[2:3] in (["rows"], ["hypothesis"]):
+    if place[2:3] in (["rows"], ["hypothesis"], ["sum_of_weights"], ["cross_section"]):
         place = place[:3]  # pydantic adds which of several types it tried
     text = first["msg"].removeprefix("Value error, ")
     text = text[:1].lower() + text[1:] if text.startswith("Input") else text

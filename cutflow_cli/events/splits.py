@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,12 +50,29 @@ class SplitFractions:
         return cls(*numbers)
 
 
+#: The golden ratio in 64 bits, SplitMix64's increment.
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+
+
 def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Scramble 64-bit integers (the finaliser of SplitMix64, Steele et al., OOPSLA 2014)."""
     with np.errstate(over="ignore"):
         values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
+
+
+def hash_values(columns: Sequence[NDArray[Any]]) -> NDArray[np.uint64]:
+    """Scramble what tells an event, such as run, luminosity block and event number, into one number.
+
+    Args:
+        columns: whole numbers, each of shape (events,).
+    """
+    key = np.zeros(len(columns[0]), dtype=np.uint64)
+    for column in columns:
+        with np.errstate(over="ignore"):
+            key = _mix(key + column.astype(np.int64).view(np.uint64) * _ODD + _ODD)
+    return key
 
 
 def hashed_splits(first_row: int, rows: int, fractions: SplitFractions, seed: int) -> NDArray[np.int8]:
@@ -68,9 +87,22 @@ def hashed_splits(first_row: int, rows: int, fractions: SplitFractions, seed: in
     Returns:
         Positions in `SPLITS`, shape (rows,).
     """
-    numbers = np.arange(first_row, first_row + rows, dtype=np.uint64)
+    return splits_of(np.arange(first_row, first_row + rows, dtype=np.uint64), fractions, seed)
+
+
+def splits_of(numbers: NDArray[Any], fractions: SplitFractions, seed: int) -> NDArray[np.int8]:
+    """Assign events to splits by a hash of a number of each and the seed.
+
+    Args:
+        numbers: rows in the whole file, or what `hash_values` gave; shape (events,).
+        fractions: shares of the splits.
+        seed: another seed, another assignment.
+
+    Returns:
+        Positions in `SPLITS`, shape (events,).
+    """
     with np.errstate(over="ignore"):
-        key = _mix(np.array([seed % 2**64], dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15))
-        uniform = _mix(numbers * np.uint64(0x9E3779B97F4A7C15) + key).astype(np.float64) / 2.0**64
+        key = _mix(np.array([seed % 2**64], dtype=np.uint64) + _ODD)
+        uniform = _mix(numbers.astype(np.uint64) * _ODD + key).astype(np.float64) / 2.0**64
     edges = np.cumsum(fractions.as_tuple())[:-1]
     return np.searchsorted(edges, uniform, side="right").astype(np.int8)

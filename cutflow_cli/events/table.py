@@ -46,7 +46,7 @@ class EventsFile:
         dtypes: type of each feature's column.
         notes: what a user should know of how the file was understood, a sentence each.
         digest: digest of the file.
-        rows: number of events.
+        rows: number of events, without those of alternative samples.
         derived: columns that are computed when they are read (`with_derived`).
     """
 
@@ -60,7 +60,8 @@ class EventsFile:
         self.features = features
         self.notes = tuple(notes)
         self.digest = file_digest(path)
-        self.rows: int = parquet.metadata.num_rows
+        replaced = (sums for variation in self.metadata.variations for sums in variation.replaced.values())
+        self.rows: int = parquet.metadata.num_rows - sum(sums.events for sums in replaced)
         types = {field.name: plain.numpy_dtype(field.type) for field in parquet.schema_arrow}
         self.dtypes = {name: types[name] for name in features}
         self.derived: tuple[DerivedColumns, ...] = ()

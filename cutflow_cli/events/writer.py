@@ -25,6 +25,7 @@ from cutflow_cli.events.schema import (
     ROW_GROUP_EVENTS,
     SPLIT,
     SPLITS,
+    VARIATION,
     WEIGHT,
     EventsMetadata,
     WeightSums,
@@ -49,14 +50,20 @@ class EventsWriter:
         self._out = out
         self.metadata = metadata
         self._names = [process.name for process in metadata.processes]
-        columns = [*(feature.name for feature in metadata.features), *metadata.spectators]
+        columns = [
+            *(feature.name for feature in metadata.features),
+            *metadata.spectators,
+            *(variation.column for variation in metadata.variations),
+        ]
         for name in columns:
             if columns.count(name) > 1 or name in RESERVED:
                 why = "is named twice" if columns.count(name) > 1 else "has a meaning of its own in an events file"
                 msg = f"{out}: column {name!r} {why}; give it another name"
                 raise InputError(msg)
         self._hypothesis = hypothesis
-        self._sums = np.zeros((len(self._names), len(SPLITS), 3))
+        alternatives = any(variation.replaced for variation in metadata.variations)
+        self._splits = [*SPLITS, VARIATION] if alternatives else list(SPLITS)
+        self._sums = np.zeros((len(self._names), len(self._splits), 3))
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
         self._writer: pq.ParquetWriter | None = None
@@ -82,11 +89,6 @@ class EventsWriter:
             msg = f"{self._out}: {bad} events have a weight that is not finite; remove or mend those events"
             raise InputError(msg)
         table = self._table(batch)
-        key = batch.process.astype(np.int64) * len(SPLITS) + batch.split
-        cells = len(self._names) * len(SPLITS)
-        for position, values in enumerate((None, batch.weight, batch.weight**2)):
-            sums = np.bincount(key, weights=values, minlength=cells).reshape(len(self._names), len(SPLITS))
-            self._sums[:, :, position] += sums
         self._pending.append(table)
         self._pending_rows += len(table)
         while self._pending_rows >= ROW_GROUP_EVENTS:
@@ -101,7 +103,9 @@ class EventsWriter:
         arrays[LABEL] = pa.array(batch.label, type=pa.int8())
         arrays[WEIGHT] = pa.array(batch.weight, type=pa.float64())
         arrays[PROCESS] = pa.DictionaryArray.from_arrays(batch.process.astype(np.int32), self._names)
-        arrays[SPLIT] = pa.DictionaryArray.from_arrays(batch.split.astype(np.int32), list(SPLITS))
+        arrays[SPLIT] = pa.DictionaryArray.from_arrays(batch.split.astype(np.int32), self._splits)
+        for variation in self.metadata.variations:
+            arrays[variation.column] = pa.array(batch.variations[variation.name], type=pa.float64())
         if self._hypothesis:
             assert batch.hypothesis is not None
             arrays[HYPOTHESIS] = pa.array(batch.hypothesis, mask=np.isnan(batch.hypothesis))
@@ -112,8 +116,21 @@ class EventsWriter:
         head, rest = table.slice(0, rows), table.slice(rows)
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd", write_page_checksum=True)
+        self._count(head)
         self._writer.write_table(head, row_group_size=max(rows, 1))
         self._pending, self._pending_rows = [rest], len(rest)
+
+    def _count(self, group: pa.Table) -> None:
+        """Add up a row group; batches of other sizes would add up to other last digits."""
+        weight = group.column(WEIGHT).to_numpy()
+        process, split = (
+            group.column(name).combine_chunks().indices.to_numpy().astype(np.int64) for name in (PROCESS, SPLIT)
+        )
+        shape = self._sums.shape[:2]
+        key = process * shape[1] + split
+        for position, values in enumerate((None, weight, weight**2)):
+            counted = np.bincount(key, weights=values, minlength=shape[0] * shape[1])
+            self._sums[:, :, position] += counted.reshape(shape)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -142,7 +159,7 @@ class EventsWriter:
                 process,
                 splits={
                     split: WeightSums(int(row[0]), float(row[1]), float(row[2]))
-                    for split, row in zip(SPLITS, rows, strict=True)
+                    for split, row in zip(SPLITS, rows[: len(SPLITS)], strict=True)
                 },
             )
             for process, rows in zip(self.metadata.processes, self._sums, strict=True)

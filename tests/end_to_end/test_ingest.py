@@ -52,9 +52,9 @@ def test_a_settings_file_becomes_events_and_a_table_of_the_normalisation(run_cut
     assert "out.parquet: 700 events, 2 features, 2 fb⁻¹, seed 0" in done.stdout
     signal, background = row(done.stdout, "Z"), row(done.stdout, "top")
     assert signal[1:4] == ["signal", "2", "300"]
-    assert signal[5:7] == ["0.5", "1000"]
-    assert background[1:7] == ["background", "1", "400", "400", "10", "20000"]
-    assert background[7:10] == ["±", "1e+03", "400"]
+    assert signal[5:8] == ["0.5", "300", "1000"]
+    assert background[1:8] == ["background", "1", "400", "400", "10", "400", "20000"]
+    assert background[8:11] == ["±", "1e+03", "400"]
     events = open_events(files / "out.parquet")
     assert events.features == ("x", "r")
     assert events.metadata.command.endswith("ingest samples.toml --out out.parquet")
@@ -152,10 +152,10 @@ def test_flat_branches_of_a_tree_with_jagged_ones(run_cutflow, root, tmp_path):
         "ingest", *options, "--feature", "MET_pt", "--spectator", "event", "--out", tmp_path / "o.parquet"
     )
     assert done.returncode == 0
-    assert row(done.stdout, "signal")[3:7] == ["10000", "10000", "0.1", "100"]
+    assert row(done.stdout, "signal")[3:8] == ["10000", "10000", "0.1", "10000", "100"]
     refused = run_cutflow("ingest", *options, "--feature", "FatJet_pt", "--out", tmp_path / "p.parquet")
     assert (refused.returncode, refused.stdout) == (3, "")
-    assert "column 'FatJet_pt' (a feature) holds float[]" in refused.stderr
+    assert "feature 'FatJet_pt': `FatJet_pt` is one number for each object" in refused.stderr
 
 
 def test_help_shows_every_default(run_cutflow):

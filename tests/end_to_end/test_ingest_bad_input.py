@@ -56,6 +56,7 @@ def inputs(tmp_path_factory):
         (directory / name).write_text(text)
     (directory / "empty.root").touch()
     shutil.copy(directory / "good.root", directory / "root.parquet")
+    shutil.copy(directory / "good.root", directory / "jets.root")
     for name, share in (("good.root", 0.6), ("good.parquet", 0.7)):
         data = (directory / name).read_bytes()
         (directory / f"cut_{name}").write_bytes(data[: int(len(data) * share)])
@@ -85,9 +86,9 @@ CASES = {
         "good.root, tree 'Events': no column 'jetpt' (a feature); did you mean jet_pt",
     ),
     "jagged": (
-        ("--signal", "good.root", "--background", "b.csv", "--feature", "r=1/jet_pt"),
+        ("--signal", "good.root", "--background", "jets.root", "--feature", "r=1/jet_pt"),
         3,
-        "column 'jet_pt' (feature 'r') holds float[]",
+        "feature 'r': `1.0 / jet_pt` is one number for each object, where one for the event is needed; take one object",
     ),
     "text column": (
         ("--signal", "good.parquet", "--background", "b.csv", "--feature", "name"),

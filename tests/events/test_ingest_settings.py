@@ -3,7 +3,7 @@
 import pytest
 
 from cutflow_cli.errors import InputError, UsageError
-from cutflow_cli.events.settings import FeatureSettings
+from cutflow_cli.events.process_settings import FeatureSettings
 from cutflow_cli.events.settings_file import load_settings, validate
 from cutflow_cli.events.splits import SplitFractions
 
