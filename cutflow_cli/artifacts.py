@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -81,24 +81,28 @@ def file_digest(path: Path) -> str:
     Raises:
         InputError: if the file can't be read.
     """
-    block = 65_536
     try:
-        size = path.stat().st_size
         with path.open("rb") as stream:
-            head = stream.read(block)
-            tail_start = max(0, size - block)
-            if head[:4] == b"PAR1" and size >= 12:
-                stream.seek(size - 8)
-                (footer,) = struct.unpack("<I", stream.read(8)[:4])
-                tail_start, head = max(0, size - 8 - footer), b""
-            stream.seek(tail_start)
-            tail = stream.read()
+            return stream_digest(stream, path.stat().st_size)
     except IsADirectoryError as error:
         msg = f"{path}: is a directory, a file was expected"
         raise InputError(msg) from error
     except FileNotFoundError as error:
         msg = f"{path}: no such file"
         raise InputError(msg) from error
+
+
+def stream_digest(stream: BinaryIO, size: int) -> str:
+    """Digest of an open file of a known size; see `file_digest`."""
+    block = 65_536
+    head = stream.read(block)
+    tail_start = max(0, size - block)
+    if head[:4] == b"PAR1" and size >= 12:
+        stream.seek(size - 8)
+        (footer,) = struct.unpack("<I", stream.read(8)[:4])
+        tail_start, head = max(0, size - 8 - footer), b""
+    stream.seek(tail_start)
+    tail = stream.read()
     return hashlib.sha256(str(size).encode() + head + tail).hexdigest()
 
 

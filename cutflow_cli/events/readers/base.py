@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -14,6 +13,8 @@ from cutflow_cli.errors import InputError, nearest
 
 if TYPE_CHECKING:
     import awkward as ak
+
+    from cutflow_cli.events.readers.location import Location
 
 Kind = Literal["number", "text", "list", "nested", "other"]
 #: What is printed to users.
@@ -51,7 +52,7 @@ class Source(Protocol):
     """A file opened for reading. `chunks` may be called any number of times, one pass at a time."""
 
     @property
-    def path(self) -> Path:
+    def location(self) -> Location:
         """The file, as the user named it."""
 
     @property

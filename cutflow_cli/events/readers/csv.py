@@ -14,6 +14,7 @@ import pyarrow.csv as pa_csv
 from cutflow_cli.artifacts import file_digest
 from cutflow_cli.errors import InputError
 from cutflow_cli.events.readers.base import Chunk, Column, Format, first_line
+from cutflow_cli.events.readers.location import Location
 from cutflow_cli.events.readers.parquet import to_numpy
 
 #: Bytes that Arrow decodes at once. The first block decides what a column seems to hold.
@@ -34,9 +35,10 @@ class CsvSource:
 
     format: Format = "CSV"
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.where = str(path)
+    def __init__(self, location: Location) -> None:
+        self.location = location
+        self.path = path = location.path
+        self.where = str(location)
         self.rows: int | None = None  # reading to the end would tell
         self.digest = file_digest(path)
         self._names, self._delimiter = _header(path)

@@ -22,6 +22,7 @@ from cutflow_cli.artifacts import file_digest
 from cutflow_cli.errors import InputError, UsageError
 from cutflow_cli.events.readers.base import Chunk, Column, Format, first_line
 from cutflow_cli.events.readers.jagged import from_counts
+from cutflow_cli.events.readers.location import Location
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -72,9 +73,10 @@ class LheSource:
 
     format: Format = "LHE"
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.where = str(path)
+    def __init__(self, location: Location) -> None:
+        self.location = location
+        self.path = path = location.path
+        self.where = str(location)
         self.rows: int | None = None  # reading to the end would tell
         self._pylhe = _library(path)
         self.digest = file_digest(path)

@@ -10,6 +10,7 @@ import numpy as np
 
 from cutflow_cli.errors import InputError, nearest
 from cutflow_cli.events.readers.base import Source, find_number
+from cutflow_cli.events.readers.location import Location
 
 _SUFFIXES = {
     ".root": "ROOT", ".parquet": "Parquet", ".pq": "Parquet", ".csv": "CSV", ".tsv": "CSV", ".txt": "CSV",
@@ -23,40 +24,71 @@ _HEAD = 4096
 _SUMMED_ROWS = 1 << 20
 
 
-def open_source(path: Path, tree: str | None = None) -> Source:
+def open_source(file: Location | Path | str, tree: str | None = None) -> Source:
     """Open a file of events, recognised by what it holds, which must agree with its suffix.
 
     Args:
-        path: the file.
+        file: its path, or its address on a server (`root://`, `https://`) if it is a ROOT or Parquet file.
         tree: the TTree or RNTuple to read from a ROOT file; None for the only one.
 
     Raises:
         InputError: if the file is missing, empty, damaged, of another format than its name says or of an unknown one,
             or if a tree is named that it does not have, or has no place for.
+        TemporaryError: if a server does not answer.
+        UsageError: if a package is needed that is not installed.
     """
-    kind = _recognise(path)
+    location = Location.of(file)
+    kind = _recognise(location)
     if kind == "ROOT":
         from cutflow_cli.events.readers.root import open_root
 
-        return open_root(path, tree)
+        return open_root(location, tree)
     if tree is not None:
-        msg = f"{path}: a tree ({tree!r}) is named, but this is {_a(kind)} file, which has none"
+        msg = f"{location}: a tree ({tree!r}) is named, but this is {_a(kind)} file, which has none"
         raise InputError(msg)
     if kind == "Parquet":
         from cutflow_cli.events.readers.parquet import ParquetSource
 
-        return ParquetSource(path)
+        return ParquetSource(location)
     if kind == "LHE":
         from cutflow_cli.events.readers.lhe import LheSource
 
-        return LheSource(path)
+        return LheSource(location)
     from cutflow_cli.events.readers.csv import CsvSource
 
-    return CsvSource(path)
+    return CsvSource(location)
 
 
-def _recognise(path: Path) -> str:
+def _recognise(location: Location) -> str:
     """Return the format of a file."""
+    if not location.is_remote:
+        _check_exists(location.path)
+    head = location.head(_HEAD)
+    if not head:
+        msg = f"{location}: is empty"
+        raise InputError(msg)
+    named = "LHE" if location.name.lower().endswith(".lhe.gz") else _SUFFIXES.get(location.suffix.lower())
+    found = _found(head)
+    if named == "LHE" and found == "gzip":
+        msg = f"{location}: holds no Les Houches events, though its name ends in .lhe.gz; rename it, or write it again"
+        raise InputError(msg)
+    if found in ("gzip", "zip", "HDF5") or (found is None and b"\0" in head and named in (None, "CSV")):
+        msg = (
+            f"{location}: is a {found or 'binary'} file; cutflow reads ROOT, Parquet, CSV and LHE files, unpacked "
+            "(LHE by gzip too)"
+        )
+        raise InputError(msg)
+    if named is None and found is None:
+        msg = f"{location}: neither a ROOT nor a Parquet nor an LHE file; if it is a table of text, name it .csv"
+        raise InputError(msg)
+    if named is not None and named != (found or "CSV"):
+        is_what = f"is {_a(found)} file" if found else f"is no {named} file" + _looks_like_text(head)
+        msg = f"{location}: {is_what}, though its name ends in {location.suffix}; rename it, or write it again"
+        raise InputError(msg)
+    return found or "CSV"
+
+
+def _check_exists(path: Path) -> None:
     if not path.exists():
         entries = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
         siblings = [entry.name for entry in entries if entry.suffix.lower() in _SUFFIXES]
@@ -66,30 +98,6 @@ def _recognise(path: Path) -> str:
     if path.is_dir():
         msg = f"{path}: is a directory; name files, or a pattern such as '{path}/*.root'"
         raise InputError(msg)
-    with path.open("rb") as stream:
-        head = stream.read(_HEAD)
-    if not head:
-        msg = f"{path}: is empty"
-        raise InputError(msg)
-    named = "LHE" if path.name.lower().endswith(".lhe.gz") else _SUFFIXES.get(path.suffix.lower())
-    found = _found(head)
-    if named == "LHE" and found == "gzip":
-        msg = f"{path}: holds no Les Houches events, though its name ends in .lhe.gz; rename it, or write it again"
-        raise InputError(msg)
-    if found in ("gzip", "zip", "HDF5") or (found is None and b"\0" in head and named in (None, "CSV")):
-        msg = (
-            f"{path}: is a {found or 'binary'} file; cutflow reads ROOT, Parquet, CSV and LHE files, unpacked "
-            "(LHE by gzip too)"
-        )
-        raise InputError(msg)
-    if named is None and found is None:
-        msg = f"{path}: neither a ROOT nor a Parquet nor an LHE file; if it is a table of text, name it .csv"
-        raise InputError(msg)
-    if named is not None and named != (found or "CSV"):
-        is_what = f"is {_a(found)} file" if found else f"is no {named} file" + _looks_like_text(head)
-        msg = f"{path}: {is_what}, though its name ends in {path.suffix}; rename it, or write it again"
-        raise InputError(msg)
-    return found or "CSV"
 
 
 def _found(head: bytes) -> str | None:
@@ -119,11 +127,11 @@ def _looks_like_text(head: bytes) -> str:
         return ""
 
 
-def tree_sum(path: Path, tree: str, column: str) -> tuple[int, float]:
+def tree_sum(file: Location | Path | str, tree: str, column: str) -> tuple[int, float]:
     """Sum a column of a tree, such as the generator weights that NanoAOD keeps for each run.
 
     Args:
-        path: a ROOT file.
+        file: a ROOT file.
         tree: its TTree or RNTuple, such as `Runs`.
         column: a column with one number per entry, such as `genEventSumw`.
 
@@ -133,7 +141,7 @@ def tree_sum(path: Path, tree: str, column: str) -> tuple[int, float]:
     Raises:
         InputError: if the file has no such tree or column, or the sum is not finite.
     """
-    with closing(open_source(path, tree)) as source:
+    with closing(open_source(file, tree)) as source:
         found = find_number(source, column, "to be summed")
         entries, total = 0, 0.0
         for chunk in source.chunks([found], _SUMMED_ROWS):

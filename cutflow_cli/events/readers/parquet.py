@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import awkward as ak
@@ -13,10 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cutflow_cli.artifacts import file_digest
 from cutflow_cli.errors import InputError
 from cutflow_cli.events.readers.base import Chunk, Column, Format, first_line
 from cutflow_cli.events.readers.jagged import from_counts
+from cutflow_cli.events.readers.location import Location
+from cutflow_cli.events.readers.remote import attempt, resumed
 
 
 class ParquetSource:
@@ -28,28 +28,39 @@ class ParquetSource:
 
     format: Format = "Parquet"
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.where = str(path)
-        try:
-            # A buffer would grow with the file.
-            self._file = pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
-        except (pa.ArrowException, OSError) as error:
-            raise self._damaged(error) from error
-        self.digest = file_digest(path)
+    def __init__(self, location: Location) -> None:
+        self.location = location
+        self.where = str(location)
+        self._file = self._open()
+        self.digest = location.digest()
         self.rows: int = self._file.metadata.num_rows
 
+    def _open(self) -> pq.ParquetFile:
+        return attempt(self._open_once, self.where)
+
+    def _open_once(self) -> pq.ParquetFile:
+        try:
+            file = self.location.open() if self.location.is_remote else self.location.path
+            # A buffer would grow with the file.
+            return pq.ParquetFile(file, pre_buffer=False, page_checksum_verification=True)
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(error) from error
+
     def _damaged(self, error: Exception) -> InputError:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise error  # the disk's fault, not the file's
+        if self.location.may_recover(error) or (isinstance(error, OSError) and error.errno is not None):
+            raise error  # the server's or the disk's fault, not the file's
         what = "truncated Parquet file (its end is missing)"
         if "magic bytes not found" not in str(error):
             what = f"damaged Parquet file ({first_line(error)})"
-        return InputError(f"{self.path}: {what}; make it or copy it again")
+        return InputError(f"{self.location}: {what}; make it or copy it again")
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._file.close(force=True)
+
+    def _reopen(self) -> None:
+        self.close()
+        self._file = self._open()
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all columns."""
@@ -62,22 +73,41 @@ class ParquetSource:
             InputError: if two columns have this name.
         """
         if self.names().count(name) > 1:
-            msg = f"{self.path}: two columns are named {name!r}; rename one"
+            msg = f"{self.location}: two columns are named {name!r}; rename one"
             raise InputError(msg)
         return describe(name, self._file.schema_arrow.field(name).type)
 
     def chunks(self, columns: Sequence[Column], rows: int) -> Iterator[Chunk]:
         """Read columns in chunks of rows; see `Source.chunks`."""
+        return resumed(lambda first: self._chunks(columns, rows, first), self._reopen, self.where)
+
+    def _chunks(self, columns: Sequence[Column], rows: int, first: int) -> Iterator[Chunk]:
+        """Read from a row on."""
+        groups, skip = self._groups_from(first)
         wanted = [column.name for column in columns]
         try:
-            for batch in self._file.iter_batches(batch_size=rows, columns=wanted):
-                found = {column.name: batch.column(batch.schema.get_field_index(column.name)) for column in columns}
-                yield {
-                    column.name: (to_lists if column.kind in ("list", "nested") else to_numpy)(found[column.name])
-                    for column in columns
-                }
+            for batch in self._file.iter_batches(batch_size=rows, row_groups=groups, columns=wanted):
+                part = batch.slice(min(skip, batch.num_rows))
+                skip -= batch.num_rows - part.num_rows
+                if part.num_rows:
+                    yield {column.name: _convert(part, column) for column in columns}
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(error) from error
+
+    def _groups_from(self, first: int) -> tuple[list[int], int]:
+        """Return the row groups from a row on, and how many rows of theirs come before it."""
+        metadata, start = self._file.metadata, 0
+        for group in range(metadata.num_row_groups):
+            stop = start + metadata.row_group(group).num_rows
+            if stop > first:
+                return list(range(group, metadata.num_row_groups)), first - start
+            start = stop
+        return [], 0
+
+
+def _convert(batch: pa.RecordBatch, column: Column) -> NDArray[Any] | ak.Array:
+    values = batch.column(batch.schema.get_field_index(column.name))
+    return to_lists(values) if column.kind in ("list", "nested") else to_numpy(values)
 
 
 def describe(name: str, kind: pa.DataType) -> Column:

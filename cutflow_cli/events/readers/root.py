@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import awkward as ak
 import numpy as np
@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 from cutflow_cli.errors import InputError, nearest
 from cutflow_cli.events.readers.base import Chunk, Column, Format, first_line
 from cutflow_cli.events.readers.jagged import check_lengths, describe_form, to_var, without_missing
+from cutflow_cli.events.readers.location import Location
+from cutflow_cli.events.readers.remote import attempt, resumed
+
+T = TypeVar("T")
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
 _CARDINALITY = {f"ROOT::RNTupleCardinality<std::uint{bits}_t>": f"uint{bits}" for bits in (32, 64)}
@@ -25,61 +29,69 @@ _CLUSTER_ROWS = 1 << 20
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _readable(location: Location) -> Iterator[None]:
     """Turn what uproot raises on damaged bytes into one line; that may be any exception at all."""
     try:
         yield
     except (InputError, MemoryError):
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk's fault, not the file's
-        msg = f"{path}: damaged or truncated ROOT file ({first_line(error)}); make it or copy it again"
+        if location.may_recover(error) or (isinstance(error, OSError) and error.errno is not None):
+            raise  # the server's or the disk's fault, not the file's
+        msg = f"{location}: damaged or truncated ROOT file ({first_line(error)}); make it or copy it again"
         raise InputError(msg) from error
 
 
-def open_root(path: Path, tree: str | None) -> RootSource:
+def open_root(location: Location, tree: str | None) -> RootSource:
     """Open a tree of a ROOT file.
 
     Args:
-        path: the file, which starts as a ROOT file does.
+        location: the file, which starts as a ROOT file does.
         tree: TTree or RNTuple, with its directory; None for the only one there is.
 
     Raises:
         InputError: if the file is damaged, or the tree is absent or not the only one.
+        TemporaryError: if a server does not answer.
     """
-    _check_length(path)
-    with _readable(path):
-        file = uproot.open(path, object_cache=None, array_cache=None)
-        classes = file.classnames(recursive=True, cycle=False)  # cycles of one name are versions of one object
-        trees = [name for name, kind in classes.items() if kind in _TREES]
+    _check_length(location)
+    file = attempt(lambda: _open(location), str(location))
+    trees = attempt(lambda: _trees(location, file), str(location))
     if not trees:
-        msg = f"{path}: holds no tree (neither TTree nor RNTuple)"
+        msg = f"{location}: holds no tree (neither TTree nor RNTuple)"
         raise InputError(msg)
     if tree is None and len(trees) > 1:
-        msg = f"{path}: holds {len(trees)} trees ({', '.join(trees)}); say which one with tree"
+        msg = f"{location}: holds {len(trees)} trees ({', '.join(trees)}); say which one with tree"
         raise InputError(msg)
     if tree is not None and tree.partition(";")[0] not in trees:
         near = nearest(tree, trees)
         there = f" (there are: {', '.join(trees)})" if near.startswith("did") else ""
-        msg = f"{path}: no tree {tree!r}; {near}{there}"
+        msg = f"{location}: no tree {tree!r}; {near}{there}"
         raise InputError(msg)
-    with _readable(path):
-        name = trees[0] if tree is None else tree
-        return RootSource(path, name, file[name], str(file.file.uuid))
+    return RootSource(location, trees[0] if tree is None else tree, file)
 
 
-def _check_length(path: Path) -> None:
+def _open(location: Location) -> Any:  # noqa: ANN401  (uproot ships no types)
+    """Open a file; a server's is opened by its address alone, in which uproot would look for a colon and a tree."""
+    with _readable(location):
+        file = {str(location): None} if location.is_remote else location.path
+        return uproot.open(file, object_cache=None, array_cache=None)
+
+
+def _trees(location: Location, file: Any) -> list[str]:  # noqa: ANN401
+    with _readable(location):
+        classes = file.classnames(recursive=True, cycle=False)  # cycles of one name are versions of one object
+        return [name for name, kind in classes.items() if kind in _TREES]
+
+
+def _check_length(location: Location) -> None:
     """Compare the file's length with the end that its header gives (TFile: fVersion, fBEGIN, fEND)."""
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        head = stream.read(20)
+    size, head = location.size(), location.head(20)
     if len(head) == 20:
         (version,) = struct.unpack(">i", head[4:8])
         (end,) = struct.unpack(">q", head[12:20]) if version >= 1_000_000 else struct.unpack(">i", head[12:16])
     if len(head) < 20 or end > size:
         meant = f", its header says {end}" if len(head) == 20 else ""
-        msg = f"{path}: truncated ROOT file: {size} bytes{meant}; make it or copy it again"
+        msg = f"{location}: truncated ROOT file: {size} bytes{meant}; make it or copy it again"
         raise InputError(msg)
 
 
@@ -89,24 +101,40 @@ class RootSource:
     Selections are never given to uproot, which ignores them for RNTuples.
     """
 
-    def __init__(self, path: Path, name: str, tree: Any, uuid: str) -> None:  # noqa: ANN401  (uproot ships no types)
-        self.path = path
-        self.where = f"{path}, tree {name!r}"
-        self.digest = f"uuid:{uuid}"
-        self.rows: int = int(tree.num_entries)
-        self._tree = tree
-        self._is_rntuple = isinstance(tree, uproot.behaviors.RNTuple.RNTuple)
+    def __init__(self, location: Location, name: str, file: Any) -> None:  # noqa: ANN401
+        self.location = location
+        self.where = f"{location}, tree {name!r}"
+        self.digest = f"uuid:{file.file.uuid}"
+        self._name = name
+        self._tree = self._attempt(lambda: file[name])
+        self._types: dict[str, Column] = {}
+        self._is_rntuple = isinstance(self._tree, uproot.behaviors.RNTuple.RNTuple)
         self.format: Format = "RNTuple" if self._is_rntuple else "ROOT"
+        self.rows: int = self._attempt(lambda: int(self._tree.num_entries))
+
+    def _attempt(self, action: Callable[[], T]) -> T:
+        def readably() -> T:
+            with _readable(self.location):
+                return action()
+
+        return attempt(readably, str(self.location))
 
     def close(self) -> None:
         """Close the file."""
         self._tree.file.close()
 
+    def _reopen(self) -> None:
+        self.close()
+        self._tree = self._attempt(lambda: _open(self.location)[self._name])
+
     @cached_property
     def _names(self) -> tuple[str, ...]:
-        with _readable(self.path):
-            keys = _field_names(self._tree) if self._is_rntuple else self._tree.keys(recursive=True, full_paths=False)
-            return tuple(dict.fromkeys(keys))
+        def keys() -> tuple[str, ...]:
+            if self._is_rntuple:
+                return tuple(dict.fromkeys(_field_names(self._tree)))
+            return tuple(dict.fromkeys(self._tree.keys(recursive=True, full_paths=False)))
+
+        return self._attempt(keys)
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all branches or fields; of a branch in a group (`Jet/Jet.PT`) its own name."""
@@ -114,16 +142,27 @@ class RootSource:
 
     def column(self, name: str) -> Column:
         """Describe a branch or field."""
-        with _readable(self.path):
-            branch = self._tree[name]
-            return _describe_field(name, branch) if self._is_rntuple else _describe_branch(name, branch)
+        return self._attempt(lambda: self._describe(name))
+
+    def _describe(self, name: str) -> Column:
+        branch = self._tree[name]
+        if not self._is_rntuple:
+            return _describe_branch(name, branch)
+        if not branch.top_level or not branch.typename:
+            return _describe_field(name, branch)
+        if branch.typename not in self._types:  # uproot takes milliseconds for each, and types are few
+            self._types[branch.typename] = _describe_field(name, branch)
+        return replace(self._types[branch.typename], name=name)
 
     def chunks(self, columns: Sequence[Column], rows: int) -> Iterator[Chunk]:
         """Read branches in chunks of entries; see `Source.chunks`."""
+        return resumed(lambda first: self._chunks(columns, rows, first), self._reopen, str(self.location))
+
+    def _chunks(self, columns: Sequence[Column], rows: int, first: int) -> Iterator[Chunk]:
+        """Read from an entry on."""
         read = self._rntuple_chunks if self._is_rntuple else self._tree_chunks
-        first = 0
-        with _readable(self.path):
-            for chunk in read(columns, rows):
+        with _readable(self.location):
+            for chunk in read(columns, rows, first):
                 length = len(next(iter(chunk.values()), ()))
                 check_lengths(chunk, length, self.where)
                 first += length
@@ -132,12 +171,13 @@ class RootSource:
             msg = f"{self.where}: {first} of {self.rows} entries could be read; damaged, make the file again"
             raise InputError(msg)
 
-    def _tree_chunks(self, columns: Sequence[Column], rows: int) -> Iterator[Chunk]:
+    def _tree_chunks(self, columns: Sequence[Column], rows: int, first: int) -> Iterator[Chunk]:
         """Read branches of a TTree by one iterator, which keeps baskets that reach into the next chunk."""
         wanted = {column.name for column in columns}
         library = "ak" if any(column.kind in ("list", "nested") for column in columns) else "np"
         arrays = self._tree.iterate(
             filter_name=lambda name: name in wanted,  # a list would be taken as patterns: `FatJet.Tau[5]` is one
+            entry_start=first,
             step_size=rows,
             library=library,
             how=dict,
@@ -145,11 +185,10 @@ class RootSource:
         for part in arrays:
             yield {column.name: _converted(part[column.name], column) for column in columns}
 
-    def _rntuple_chunks(self, columns: Sequence[Column], rows: int) -> Iterator[Chunk]:
+    def _rntuple_chunks(self, columns: Sequence[Column], rows: int, first: int) -> Iterator[Chunk]:
         """Read fields of an RNTuple along its clusters, which are decompressed as a whole whatever is asked for."""
         ends = [int(cluster.num_first_entry + cluster.num_entries) for cluster in self._tree.ntuple.cluster_summaries]
         fields = [self._tree[column.name] for column in columns]
-        first = 0
         while first < self.rows:
             fitting = [end for end in ends if first < end <= first + rows]
             within = min((end for end in ends if end > first), default=self.rows)
