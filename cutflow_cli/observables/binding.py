@@ -247,5 +247,7 @@ class _Binder(Generic[AnyColumn]):
             with suppress(Refusal):
                 self._catalogue.choose(objects.objects[0])
                 return Refusal(f"is an object, not an observable; write {name}.pt or another of its observables")
+        if canonical(name) is not None and self._catalogue.collections:
+            return Refusal(f"is an observable without object, and no column; write jet0.{name}, or of another object")
         known = [*self._file.names(), *(item.name for item in self._user.values())]
         return Refusal(nearest(name, known), "no column {}; {}")

@@ -122,8 +122,8 @@ class Catalogue:
         if self.collection("electron") is not None and self.collection("muon") is not None:
             names.append("lepton")
         near = nearest(name, names)
-        there = f" (there are: {', '.join(names[:20])}{', …' if len(names) > 20 else ''})" if near[:3] == "did" else ""
-        return f"no objects {name!r}; {near}{there}"
+        all_of_few = near.startswith("did") and len(names) <= 12
+        return f"no objects {name!r}; {near}" + (f" (there are: {', '.join(names)})" if all_of_few else "")
 
     def _choose_sub(self, written: PhysicsObject, sub: PhysicsObject) -> Chosen:
         main = self.choose(PhysicsObject(written.word, written.sliced, written.stop))

@@ -13,8 +13,8 @@ from cutflow_cli.observables.momenta import component, momentum
 from cutflow_cli.observables.objects import CARTESIAN, Coordinates, find_name, some
 from cutflow_cli.observables.quantities import (
     BRANCHES,
-    CATALOGUE,
     OF_MOMENTUM,
+    OF_SEVERAL,
     canonical,
     lacks_tau_order,
     tau_orders,
@@ -216,4 +216,5 @@ class Stored:
     def _unknown(self, name: str) -> str:
         if lacks_tau_order(name):
             return f"{name} does not say which; write tau1, tau2, … or a ratio such as tau21"
-        return f"{self.name} has no {name!r}; {nearest(name, dict.fromkeys([*self.attributes, *CATALOGUE]))}"
+        known = dict.fromkeys([*self.attributes, *OF_MOMENTUM, *OF_SEVERAL])
+        return f"{self.name} has no {name!r}; {nearest(name, known)}"

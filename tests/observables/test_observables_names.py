@@ -212,6 +212,7 @@ def test_single_precision_is_enough_for_what_comes_from_single_precision():
         ("jet0.constituents.daughters.pt", "goes down two levels"),
         ("lepton0.constituents.pt", "has no objects of its own"),
         ("jet0", "is an object, not an observable; write jet0.pt"),
+        ("inv_mass", "is an observable without object, and no column; write jet0.inv_mass"),
         ("Jet_ptt", "no column 'Jet_ptt'; did you mean Jet_pt"),
     ],
 )
