@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.errors import InputError
+from cutflow_cli.selection.tree import (
+    OVER_OBJECTS,
+    AllObjects,
+    And,
+    AnyObject,
+    Call,
+    Name,
+    Node,
+    Not,
+    Or,
+    children,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +117,36 @@ def reduce_objects(function: str, value: PerObject) -> NDArray[np.float64]:
 def _sums(values: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
     event = np.repeat(np.arange(len(counts)), counts)
     return np.bincount(event, weights=values, minlength=len(counts)).astype(np.float64)
+
+
+def one_per_object(node: Node, per_object: Set[str]) -> bool:
+    """Whether an expression has one value for each object, rather than one for the event.
+
+    Args:
+        node: the expression.
+        per_object: the names in it that have one value for each object.
+    """
+    match node:
+        case Name(name):
+            return name in per_object
+        case AnyObject() | AllObjects():
+            return False
+        case Call(function, (_,)) if function in OVER_OBJECTS:
+            return False
+        case _:
+            return any(one_per_object(child, per_object) for child in children(node))
+
+
+def without_quantifiers(node: Node, per_object: Set[str]) -> Node:
+    """Leave `[any]` and `[all]` out where there is nothing that they run over, at the top and below `veto` and `not`."""
+    match node:
+        case AnyObject(operand) | AllObjects(operand) if not one_per_object(operand, per_object):
+            return without_quantifiers(operand, per_object)
+        case Not(operand):
+            return Not(without_quantifiers(operand, per_object))
+        case And(operands):
+            return And(tuple(without_quantifiers(operand, per_object) for operand in operands))
+        case Or(operands):
+            return Or(tuple(without_quantifiers(operand, per_object) for operand in operands))
+        case _:
+            return node
