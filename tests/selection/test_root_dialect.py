@@ -17,35 +17,35 @@ from cutflow_cli.selection.text import render
 @pytest.mark.parametrize(
     ("text", "own"),
     [
-        ("Jet_pt[0] > 30 && abs(Jet_eta[0]) < 2.4", "Jet0.pt > 30.0 and abs(Jet0.eta) < 2.4 [any]"),
-        ("Jet.PT[ 1 ] > 30", "Jet1.PT > 30.0 [any]"),
-        ("Jet_pt[07] > 30", "Jet7.pt > 30.0 [any]"),
-        ("Jet_pt > 30 && TMath::Abs(Jet_eta) < 2.4", "Jet_pt > 30.0 and abs(Jet_eta) < 2.4 [any]"),
-        ("fabs(x) > 2 || std::sqrt(x) > 1", "abs(x) > 2.0 or sqrt(x) > 1.0 [any]"),
-        ("pow(x, 2) + TMath::Power(y, 2) > 3", "x ** 2.0 + y ** 2.0 > 3.0 [any]"),
-        ("x^2 > 3", "x ** 2.0 > 3.0 [any]"),
-        ("-x^2 > (x^y)^z", "-x ** 2.0 > (x ** y) ** z [any]"),
+        ("Jet_pt[0] > 30 && abs(Jet_eta[0]) < 2.4", "Jet0.pt > 30 and abs(Jet0.eta) < 2.4 [any]"),
+        ("Jet.PT[ 1 ] > 30", "Jet1.PT > 30 [any]"),
+        ("Jet_pt[07] > 30", "Jet7.pt > 30 [any]"),
+        ("Jet_pt > 30 && TMath::Abs(Jet_eta) < 2.4", "Jet_pt > 30 and abs(Jet_eta) < 2.4 [any]"),
+        ("fabs(x) > 2 || std::sqrt(x) > 1", "abs(x) > 2 or sqrt(x) > 1 [any]"),
+        ("pow(x, 2) + TMath::Power(y, 2) > 3", "x ** 2 + y ** 2 > 3 [any]"),
+        ("x^2 > 3", "x ** 2 > 3 [any]"),
+        ("-x^2 > (x^y)^z", "-x ** 2 > (x ** y) ** z [any]"),
         ("TMath::Max(x,Muon.mt) > TMath::Pi()", "max(x, Muon.mt) > 3.141592653589793 [any]"),
-        ("TMath::TwoPi( ) > 1 && TMath::PiOver2() > 1", f"{2 * math.pi!r} > 1.0 and {math.pi / 2!r} > 1.0 [any]"),
-        ("!(a > b) && c > 1", "not a > b and c > 1.0 [any]"),
+        ("TMath::TwoPi( ) > 1 && TMath::PiOver2() > 1", f"{2 * math.pi!r} > 1 and {math.pi / 2!r} > 1 [any]"),
+        ("!(a > b) && c > 1", "not a > b and c > 1 [any]"),
         ("!(a > b && c > 1)", "not (a > b and c > 1.0) [any]"),
-        ("a > 1 || b > 1 && c > 1", "a > 1.0 or b > 1.0 and c > 1.0 [any]"),
-        ("a == b && c > 1", "a == b and c > 1.0 [any]"),
-        ("nJet >= 2 && (HLT_a || !HLT_b)", "nJet >= 2.0 and (HLT_a != 0.0 or not HLT_b != 0.0) [any]"),
-        ("Sum$(Jet_pt) > 3", "sum(Jet_pt) > 3.0 [any]"),
-        ("Sum$(Jet_pt > 30 && Jet_id) >= 2", "count(Jet_pt > 30.0 and Jet_id != 0.0) >= 2.0 [any]"),
-        ("Max$(Jet_pt) < 30", "where(count(Jet_pt == Jet_pt) > 0.0, max(Jet_pt), 0.0) < 30.0 [any]"),
-        ("Jet_pt > 30 [all]", "Jet_pt > 30.0 [all]"),
+        ("a > 1 || b > 1 && c > 1", "a > 1 or b > 1 and c > 1 [any]"),
+        ("a == b && c > 1", "a == b and c > 1 [any]"),
+        ("nJet >= 2 && (HLT_a || !HLT_b)", "nJet >= 2 and (HLT_a != 0 or not HLT_b != 0) [any]"),
+        ("Sum$(Jet_pt) > 3", "sum(Jet_pt) > 3 [any]"),
+        ("Sum$(Jet_pt > 30 && Jet_id) >= 2", "count(Jet_pt > 30 and Jet_id != 0) >= 2 [any]"),
+        ("Max$(Jet_pt) < 30", "where(count(Jet_pt == Jet_pt) > 0, max(Jet_pt), 0) < 30 [any]"),
+        ("Jet_pt > 30 [all]", "Jet_pt > 30 [all]"),
     ],
 )
 def test_what_a_tcut_is_in_our_language(text, own):
     node = parse(text, dialect="root")
-    assert render(node) == own
-    assert parse(own) == node
+    assert node == parse(own)
+    assert parse(render(node)) == node
 
 
 def test_a_number_is_a_condition():
-    assert render(parse_condition("HLT_mu", dialect="root")) == "HLT_mu != 0.0 [any]"
+    assert parse_condition("HLT_mu", dialect="root") == parse("HLT_mu != 0 [any]")
     with pytest.raises(ExpressionError, match="a condition is needed"):
         parse_condition("HLT_mu")
 
