@@ -111,6 +111,14 @@ class Recipe:
         return tuple(without_quantifiers(node, self.per_object) for node in self.preselection)
 
     @cached_property
+    def condition_texts(self) -> tuple[str, ...]:
+        """The preselection in our own language, as the user wrote it where that says the same."""
+        asked = (" ".join(text.split()) for text in self.settings.preselection)
+        own = self.settings.cut_dialect == "cutflow"
+        pairs = zip(asked, self.conditions, strict=True)
+        return tuple(text if own and parse(text) == node else render(node) for text, node in pairs)
+
+    @cached_property
     def features(self) -> tuple[FeatureInfo, ...]:
         """Name, type, unit, label and expression of each feature."""
         return tuple(

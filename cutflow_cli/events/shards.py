@@ -25,7 +25,6 @@ from cutflow_cli.events.read import Block, FileCounts, Stage
 from cutflow_cli.events.recipe import Recipe, source_of
 from cutflow_cli.events.schema import ROW_GROUP_EVENTS, FeatureInfo, SkippedFile, SourceFile
 from cutflow_cli.events.settings import IngestSettings
-from cutflow_cli.selection.text import render
 
 SHARD_KEY = b"cutflow-shard"
 SHARD_SCHEMA_VERSION = 1
@@ -73,7 +72,7 @@ class ShardDescription:
             settings=recipe.settings,
             features=recipe.features,
             spectators=recipe.spectator_types,
-            preselection=tuple(render(node) for node in recipe.conditions),
+            preselection=recipe.condition_texts,
             per_object=recipe.observables,
             user_defined=recipe.user_defined.digest,
             shard=recipe.shard,

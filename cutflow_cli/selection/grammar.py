@@ -14,11 +14,13 @@ from cutflow_cli.selection.root_arrays import OVER_ARRAY, is_over_objects, over_
 from cutflow_cli.selection.tokens import Dialect, ExpressionError, Token, tokenize
 from cutflow_cli.selection.tree import (
     FUNCTIONS,
+    ROUNDING,
     AllObjects,
     And,
     AnyObject,
     Arithmetic,
     ArithmeticOperator,
+    AsFloat32,
     Call,
     Compare,
     CompareOperator,
@@ -286,7 +288,7 @@ class _Parser:
 
     def check_function(self, name: Token) -> None:
         text = name.text
-        known = {*FUNCTIONS, "pow", *OVER_ARRAY} if self.dialect == "root" else FUNCTIONS
+        known = {*FUNCTIONS, ROUNDING, *({"pow", *OVER_ARRAY} if self.dialect == "root" else ())}
         if text not in known:
             short = text.rpartition(".")[2]
             hint = for_function(short) or (f"write `{short}(…)`" if short in FUNCTIONS else nearest(short, FUNCTIONS))
@@ -306,7 +308,13 @@ class _Parser:
         check = self.condition if text in ("where", "count") else self.number
         parts = [check(arguments[0], f"{text}()"), *(self.number(part, f"{text}()") for part in arguments[1:])]
         nodes = tuple(part.node for part in parts)
-        node = Arithmetic("**", *nodes) if text == "pow" else Call(text, nodes)
+        match text:
+            case "pow":
+                node: Node = Arithmetic("**", *nodes)
+            case _ if text == ROUNDING:
+                node = AsFloat32(nodes[0])
+            case _:
+                node = Call(text, nodes)
         return self.deeper(node, name.position, *parts)
 
     def over_array(self, name: Token, argument: _Part) -> _Part:

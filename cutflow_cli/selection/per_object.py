@@ -138,7 +138,7 @@ def one_per_object(node: Node, per_object: Set[str]) -> bool:
 
 
 def without_quantifiers(node: Node, per_object: Set[str]) -> Node:
-    """Leave `[any]` and `[all]` out where there is nothing that they run over, at the top and below `veto` and `not`."""
+    """Leave `[any]` and `[all]` out where there is nothing that they run over, also below other conditions."""
     match node:
         case AnyObject(operand) | AllObjects(operand) if not one_per_object(operand, per_object):
             return without_quantifiers(operand, per_object)

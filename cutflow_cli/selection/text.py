@@ -7,6 +7,7 @@ import math
 from cutflow_cli.errors import UsageError
 from cutflow_cli.selection.observable import is_object, is_of_several
 from cutflow_cli.selection.tree import (
+    ROUNDING,
     AllObjects,
     And,
     AnyObject,
@@ -84,7 +85,7 @@ def render(node: Node) -> str:
         case AllObjects(operand):
             return f"{_inside(operand, _OR)} [all]"
         case AsFloat32(operand):
-            return f"float32({render(operand)})"
+            return f"{ROUNDING}({render(operand)})"
 
 
 def _argument(node: Node) -> str:

@@ -20,6 +20,8 @@ FUNCTIONS: dict[str, int | None] = {
     "sinh": 1, "cosh": 1, "tanh": 1, "floor": 1, "ceil": 1,
     "min": None, "max": None, "where": 3, "sum": 1, "count": 1,
 }  # fmt: skip
+#: What rounding to single precision is called; it is no function of `FUNCTIONS` but a node of its own.
+ROUNDING = "float32"
 #: Functions that, with one argument, turn one value per object into one per event.
 OVER_OBJECTS = frozenset({"min", "max", "sum", "count"})
 
