@@ -1,8 +1,9 @@
 """Peak memory of `cutflow ingest` against the number of events: it must not grow.
 
-    python benchmarks/ingest_memory.py [--format root|parquet|csv] [--events 2000000 8000000]
+    python benchmarks/ingest_memory.py [--format root|parquet|csv] [--events 2000000 10000000 50000000]
 
-Each size is ingested in a process of its own, whose peak resident set size is printed beside the time.
+Eight features, a generator weight and an event number. Each size is ingested in a process of its own, whose peak resident
+set size is printed beside the time. Samples larger than a million events are many files with the same content.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from pathlib import Path
 import numpy as np
 
 CHUNK = 100_000
-COLUMNS = {"x": "float32", "y": "float32", "z": "float64", "w": "float32", "event": "int64"}
+FILE = 500_000
+FEATURES = tuple(f"x{number}" for number in range(8))
+COLUMNS = {**dict.fromkeys(FEATURES, "float32"), "w": "float32", "event": "int64"}
 
 
 def chunks(events: int):
@@ -51,9 +54,15 @@ def write(path: Path, events: int) -> None:
 
 def measure(directory: Path, suffix: str, events: int) -> tuple[float, float]:
     """Ingest one size; return peak memory in MB and seconds."""
-    for name in ("signal", "background"):
-        write(directory / f"{name}{suffix}", events // 2)
-    options = ["--feature", "x", "--feature", "r=y/z", "--feature", "z", "--spectator", "event", "--weight-column", "w"]
+    for role in ("signal", "background"):
+        for number in range(max(1, events // 2 // FILE)):
+            path = directory / f"{role}{number:04}{suffix}"
+            if number:
+                path.hardlink_to(directory / f"{role}0000{suffix}")
+            else:
+                write(path, min(FILE, events // 2))
+    options = [option for name in FEATURES[:7] for option in ("--feature", name)]
+    options += ["--feature", "r=x6/x7", "--spectator", "event", "--weight-column", "w"]
     options += ["--luminosity", "1", "--signal-cross-section", "1", "--background-cross-section", "10"]
     code = (
         "import sys, resource, json; from cutflow_cli.app import app\n"
@@ -61,8 +70,8 @@ def measure(directory: Path, suffix: str, events: int) -> tuple[float, float]:
         "finally: print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss), file=sys.stderr)"
     )
     command = [sys.executable, "-c", code, "ingest", *options, "--out", str(directory / "out.parquet"), "--force"]
-    for name in ("signal", "background"):
-        command += [f"--{name}", str(directory / f"{name}{suffix}")]
+    for role in ("signal", "background"):
+        command += [f"--{role}", str(directory / f"{role}*{suffix}")]
     started = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
@@ -72,7 +81,7 @@ def measure(directory: Path, suffix: str, events: int) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--format", choices=("root", "parquet", "csv"), default="root")
-    parser.add_argument("--events", type=int, nargs="+", default=[2_000_000, 8_000_000])
+    parser.add_argument("--events", type=int, nargs="+", default=[2_000_000, 10_000_000, 50_000_000])
     arguments = parser.parse_args()
     print(f"{'events':>12} {'peak memory':>12} {'time':>8}")
     for events in arguments.events:
