@@ -18,7 +18,7 @@ class EventBatch:
         label: 1 signal, 0 background.
         weight: expected events at the stated luminosity.
         process: positions in the file's list of processes.
-        split: positions in `SPLITS`.
+        split: positions in `SPLITS`; the number after them for events of alternative samples, which belong to none.
         hypothesis: signal mass point, NaN for background; None where the file has none.
         variations: expected events under systematic variations, by name; only when a file is written.
     """

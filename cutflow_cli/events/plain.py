@@ -29,6 +29,7 @@ from cutflow_cli.events.schema import (
     EventsMetadata,
     FeatureInfo,
     ProcessInfo,
+    VariationInfo,
     WeightSums,
 )
 from cutflow_cli.events.splits import SplitFractions, hashed_splits
@@ -237,41 +238,45 @@ class Layout:
         labels = self._label(batch)
         return np.array(ROLES, dtype=object)[labels]
 
-    def record_batches(self, parquet: pq.ParquetFile, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        """Read features and bookkeeping columns in file order, without events of alternative samples.
+    def record_batches(
+        self, parquet: pq.ParquetFile, columns: Sequence[str], rows: int, variation: VariationInfo | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Read features and bookkeeping columns in file order.
+
+        Events of alternative samples are left out, unless under the variation for which they take the place of others.
 
         Raises:
             InputError: if the data can't be decoded.
         """
         reserved = (self.hypothesis_column if name == HYPOTHESIS else name for name in RESERVED if name in self.present)
-        needed = [*dict.fromkeys((*columns, *reserved))]
-        alternatives = any(variation.replaced for variation in self.metadata.variations)
+        varied = () if variation is None else (variation.column,)
+        needed = [*dict.fromkeys((*columns, *reserved, *varied))]
+        alternatives = any(known.replaced for known in self.metadata.variations)
         try:
             for batch in parquet.iter_batches(batch_size=rows, columns=needed):
-                yield (
-                    batch.filter(pc.not_equal(batch.column(SPLIT).cast(pa.string()), VARIATION))
-                    if (alternatives)
-                    else batch
-                )
+                yield batch.filter(_takes_part(batch, variation)) if alternatives else batch
         except (pa.ArrowInvalid, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk's fault, not the file's
             msg = f"{self.path}: damaged Parquet data ({str(error).splitlines()[0]}); make the file again"
             raise InputError(msg) from error
 
-    def decode(self, batch: pa.RecordBatch, columns: Sequence[str], first_row: int) -> EventBatch:
+    def decode(
+        self, batch: pa.RecordBatch, columns: Sequence[str], first_row: int, variation: VariationInfo | None = None
+    ) -> EventBatch:
         """Turn Arrow columns into arrays.
 
         Args:
             batch: consecutive rows.
             columns: features and spectators among them.
             first_row: number of the batch's first row in the file.
+            variation: under which weights are wanted; None for those of the column `weight`.
         """
         label = self._label(batch)
         rows = batch.num_rows
         weight = np.ones(rows)
         if WEIGHT in self.present:
-            weight = self._finite_weights(batch)
+            weight = self._finite_weights(batch, WEIGHT if variation is None else variation.column)
         names = [process.name for process in self.metadata.processes]
         if self.by_label:
             order = {process.role: position for position, process in enumerate(self.metadata.processes)}
@@ -280,7 +285,8 @@ class Layout:
         else:
             process = self._codes(batch, PROCESS, names).astype(np.int32)
         if SPLIT in self.present:
-            split = self._codes(batch, SPLIT, list(SPLITS)).astype(np.int8)
+            known: list[str] = [*SPLITS] if variation is None else [*SPLITS, VARIATION]
+            split = self._codes(batch, SPLIT, known).astype(np.int8)
         else:
             split = hashed_splits(first_row, rows, self.fractions, self.split_seed)
         hypothesis = None
@@ -303,11 +309,11 @@ class Layout:
             raise InputError(msg)
         return values.astype(np.int8)
 
-    def _finite_weights(self, batch: pa.RecordBatch) -> NDArray[np.float64]:
-        weight = self._floats(batch, WEIGHT, "float64")
+    def _finite_weights(self, batch: pa.RecordBatch, name: str = WEIGHT) -> NDArray[np.float64]:
+        weight = self._floats(batch, name, "float64")
         bad = int(np.count_nonzero(~np.isfinite(weight)))
         if bad:
-            msg = f"{self.path}: column 'weight' holds {bad} missing or infinite values; remove or mend those events"
+            msg = f"{self.path}: column {name!r} holds {bad} missing or infinite values; remove or mend those events"
             raise InputError(msg)
         return weight
 
@@ -340,3 +346,13 @@ class Layout:
             msg = f"{self.path}: column {name!r} holds {missing!r}; {nearest(str(missing), known)}"
             raise InputError(msg)
         return np.asarray(codes.to_numpy(zero_copy_only=False))
+
+
+def _takes_part(batch: pa.RecordBatch, variation: VariationInfo | None) -> pa.BooleanArray:
+    """Say which events count: under a variation those of an alternative sample instead of the process's own."""
+    nominal = pc.not_equal(batch.column(SPLIT).cast(pa.string()), VARIATION)
+    if variation is None or not variation.replaced:
+        return nominal
+    replaced = pc.is_in(batch.column(PROCESS).cast(pa.string()), value_set=pa.array(list(variation.replaced)))
+    # An alternative sample of another variation is worth nothing under this one.
+    return pc.if_else(nominal, pc.invert(replaced), pc.not_equal(batch.column(variation.column), 0.0))

@@ -17,7 +17,7 @@ from cutflow_cli.errors import InputError, UsageError, nearest
 from cutflow_cli.events import plain
 from cutflow_cli.events.batch import EventBatch, EventSample
 from cutflow_cli.events.load import load_samples
-from cutflow_cli.events.schema import HYPOTHESIS, METADATA_KEY, ROW_GROUP_EVENTS, EventsMetadata, Split
+from cutflow_cli.events.schema import HYPOTHESIS, METADATA_KEY, ROW_GROUP_EVENTS, EventsMetadata, Split, VariationInfo
 from cutflow_cli.events.splits import SplitFractions
 
 
@@ -90,19 +90,28 @@ class EventsFile:
         """Names of the processes, in the order that batches count them in."""
         return tuple(process.name for process in self.metadata.processes)
 
-    def batches(self, columns: Sequence[str] | None = None, rows: int = ROW_GROUP_EVENTS) -> Iterator[EventBatch]:
+    def batches(
+        self, columns: Sequence[str] | None = None, rows: int = ROW_GROUP_EVENTS, *, variation: str | None = None
+    ) -> Iterator[EventBatch]:
         """Read the file from beginning to end.
+
+        Under a variation, `weight` holds the expected events under it. Where an alternative sample takes the place of
+        a process, its events stand for the process (those of weight 0 are left out, as is the process itself). They
+        belong to no split, were never trained on, and are all of their sample: to compare with one split, scale
+        that to the whole file, as `EventSample.expected` is.
 
         Args:
             columns: which features and spectators to read; None for the features.
             rows: events per batch at most.
+            variation: name of a systematic variation; None for the expected events as they are.
 
         Yields:
             Batches of events in file order.
 
         Raises:
-            InputError: if a column is absent or not numeric, or the file is damaged.
+            InputError: if a column or variation is absent, a column is not numeric, or the file is damaged.
         """
+        under = None if variation is None else self._variation(variation)
         wanted = tuple(self.features if columns is None else columns)
         computed = [some for some in self.derived if not set(some.names).isdisjoint(wanted)]
         own = {name for some in computed for name in some.names}
@@ -116,13 +125,29 @@ class EventsFile:
                 msg = f"{self.path}: no column {name!r}; {nearest(name, self._parquet.schema_arrow.names)}"
                 raise InputError(msg)
         first_row = 0
-        for read in self._layout.record_batches(self._parquet, stored, rows):
-            batch = self._layout.decode(read, stored, first_row)
+        for read in self._layout.record_batches(self._parquet, stored, rows, under):
+            batch = self._layout.decode(read, stored, first_row, under)
             for some in computed:
                 inputs = {name: batch.columns[name] for name in some.inputs}
                 batch.columns.update(some.compute(inputs))
             yield replace(batch, columns={name: batch.columns[name] for name in wanted})
             first_row += read.num_rows
+
+    def _variation(self, name: str) -> VariationInfo:
+        """Look up a variation.
+
+        Raises:
+            InputError: if there is none of the name, or the file lacks its column.
+        """
+        known = {variation.name: variation for variation in self.metadata.variations}
+        if name not in known:
+            hint = nearest(name, known) if known else "it has none"
+            msg = f"{self.path}: no variation {name!r}; {hint}"
+            raise InputError(msg)
+        if known[name].column not in self._parquet.schema_arrow.names:
+            msg = f"{self.path}: column {known[name].column!r} is missing, though its metadata names it; write it anew"
+            raise InputError(msg)
+        return known[name]
 
     def load(self, split: Split | None = None) -> EventSample:
         """Hold the features of one split (or of the whole file) in memory.
