@@ -49,13 +49,14 @@ class OnBadFile(StrEnum):
 def ingest(
     settings_file: Annotated[
         Path | None,
-        typer.Argument(metavar="[SETTINGS]", help="TOML or YAML file with features and processes.", show_default=False),
+        typer.Argument(metavar="SETTINGS", help="TOML or YAML file with features and processes.", show_default=False),
     ] = None,
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The events file to write.", show_default=False)],
     signal: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="FILES",
             help="File, quoted pattern or @list.txt with signal; repeat it.",
             rich_help_panel=_INSTEAD,
             show_default=False,
@@ -64,6 +65,7 @@ def ingest(
     background: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="FILES",
             help="File, quoted pattern or @list.txt with background; repeat it.",
             rich_help_panel=_INSTEAD,
             show_default=False,
@@ -81,7 +83,10 @@ def ingest(
     spectator: Annotated[
         list[str] | None,
         typer.Option(
-            help="Column to carry along, never trained on; repeat it.", rich_help_panel=_INSTEAD, show_default=False
+            metavar="COLUMN",
+            help="Column or observable to carry along, never trained on; repeat it.",
+            rich_help_panel=_INSTEAD,
+            show_default=False,
         ),
     ] = None,
     tree: Annotated[
@@ -95,7 +100,10 @@ def ingest(
     weight_column: Annotated[
         str | None,
         typer.Option(
-            help="Generator weight (or yield): column or expression.", show_default="1", rich_help_panel=_INSTEAD
+            metavar="EXPR",
+            help="Generator weight (or yield): column or expression.",
+            show_default="1",
+            rich_help_panel=_INSTEAD,
         ),
     ] = None,
     weights_are_yields: Annotated[
@@ -137,7 +145,7 @@ def ingest(
             metavar="CUT",
             help="Condition that events must pass, after those of a settings file; repeat it, in order.",
             rich_help_panel=_BOTH,
-            show_default=False,
+            show_default="all pass",
         ),
     ] = None,
     cut_dialect: Annotated[
@@ -154,13 +162,16 @@ def ingest(
         ),
     ] = None,
     luminosity: Annotated[
-        float | None, typer.Option(help="In fb⁻¹.", rich_help_panel=_BOTH, show_default=False)
+        float | None,
+        typer.Option(
+            help="In fb⁻¹, for cross sections.", rich_help_panel=_BOTH, show_default="none: every event counts 1"
+        ),
     ] = None,
     variation: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=EXPR",
-            help="Generator weight under a systematic variation; repeat it.",
+            help="Generator weight under a systematic variation, beside those of a settings file; repeat it.",
             rich_help_panel=_BOTH,
             show_default=False,
         ),
@@ -247,10 +258,10 @@ def ingest(
         keep_quantiles=None if keep_quantiles is None else _parts(keep_quantiles),
         split_by=None if split_by is None else _parts(split_by),
         on_bad_file=on_bad_file,
-        variations=_variations(variation or []),
     )
     tables = _given(features=feature, spectators=spectator)
-    settings, base = _settings(settings_file, per_process, common, tables, overrides, preselect or [])
+    more = {"preselection": preselect or [], "variations": _variations(variation or [])}
+    settings, base = _settings(settings_file, per_process, common, tables, overrides, more)
     with terminal.progress("ingest") as progress:
         made = run(
             settings,
@@ -320,19 +331,24 @@ def _settings(
     common: dict[str, Any],
     tables: dict[str, Any],
     overrides: dict[str, Any],
-    preselect: list[str],
+    more: dict[str, Any],
 ) -> tuple[IngestSettings, Path]:
-    """Put a settings file and options together; return the directory that file patterns start from, too."""
+    """Put a settings file and options together; return the directory that file patterns start from, too.
+
+    Args:
+        path: the settings file; None for options only.
+        per_process: settings of the processes `signal` and `background`.
+        common: settings of both.
+        tables: features and spectators.
+        overrides: settings that replace the file's.
+        more: conditions and variations that are added to the file's.
+    """
     from cutflow_cli.events.settings_file import load_settings, validate
 
     if path is None:
-        raw = _from_options(per_process, common, {**tables, **overrides})
-        return validate({**raw, "preselection": preselect}), Path()
+        return validate({**_from_options(per_process, common, {**tables, **overrides}), **more}), Path()
     _refuse_beside_file(path, per_process, common, tables)
-    settings = load_settings(path, overrides)
-    if preselect:
-        settings = load_settings(path, {**overrides, "preselection": [*settings.preselection, *preselect]})
-    return settings, path.parent
+    return load_settings(path, overrides, more), path.parent
 
 
 #: How a setting is spelled as an option.
@@ -341,6 +357,8 @@ _OPTION = {"files": "", "features": "feature", "spectators": "spectator", "weigh
 
 def _option(name: str, process: str = "") -> str:
     words = _OPTION.get(name, name.replace("_", "-"))
+    if name == "sum_of_weights" and not process:
+        words = "sum-of-weights-from"
     return "--" + "-".join(part for part in (process, words) if part)
 
 

@@ -71,6 +71,11 @@ class VariationSettings(Settings):
     weight: str
     processes: tuple[str, ...] | None = None
 
+    @field_validator("processes", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:  # noqa: ANN401
+        return (value,) if isinstance(value, str) else value
+
 
 class ProcessSettings(Settings):
     """One process: where its events are, and what they are worth.
@@ -139,6 +144,15 @@ class ProcessSettings(Settings):
             if self.weight is not None:
                 msg = "weight is given, but not what it means: set cross_section (pb), or weights_are_yields = true"
                 raise ValueError(msg)
+        if self.cross_section == "header" and self.rows is not None:
+            msg = (
+                "cross_section = 'header' together with rows: a header's cross section is that of all events of the "
+                "file; give that of these rows"
+            )
+            raise ValueError(msg)
+        if isinstance(self.sum_of_weights, TreeSum) and self.weight is None and self.generated_events is not None:
+            msg = "without weight every event counts 1: give generated_events or sum_of_weights, not both"
+            raise ValueError(msg)
         if (self.replaces is None) != (self.variation is None):
             msg = "an alternative sample needs both: replaces, the process, and variation, what to call it"
             raise ValueError(msg)

@@ -17,18 +17,38 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 }  # fmt: skip
 
 
-def load_settings(path: Path, overrides: dict[str, Any] | None = None) -> IngestSettings:
+def load_settings(
+    path: Path, overrides: dict[str, Any] | None = None, more: dict[str, Any] | None = None
+) -> IngestSettings:
     """Read a settings file.
 
     Args:
         path: a file whose name ends in .toml, .yaml or .yml.
         overrides: settings of the top level that replace the file's.
+        more: `preselection` and `variations` that are added to the file's.
 
     Raises:
         InputError: if the file is missing or no text.
-        UsageError: if it can't be parsed, or a setting is unknown, wrong or contradicts another.
+        UsageError: if it can't be parsed, a setting is unknown, wrong or contradicts another, or a variation is in
+            the file already.
     """
-    return validate({**read_mapping(path), **(overrides or {})}, f"{path}: ")
+    raw = read_mapping(path)
+    added = {name: _added(name, raw.get(name), items, path) for name, items in (more or {}).items() if items}
+    return validate({**raw, **(overrides or {}), **added}, f"{path}: ")
+
+
+def _added(name: str, of_file: Any, items: Any, path: Path) -> Any:  # noqa: ANN401  (checked when all is together)
+    """Add conditions or variations to those of a file; what is neither list nor table is left to be refused."""
+    if isinstance(items, dict):
+        if not isinstance(of_file, dict | None):
+            return of_file
+        for item in items:
+            if item in (of_file or {}):
+                msg = f"{path}: {name}.{item} is there already; give the other one another name"
+                raise UsageError(msg)
+        return {**(of_file or {}), **items}
+    listed = [of_file] if isinstance(of_file, str) else of_file
+    return [*(listed or []), *items] if isinstance(listed, list | None) else of_file
 
 
 def validate(raw: dict[str, Any], where: str = "") -> IngestSettings:
