@@ -55,6 +55,8 @@ from cutflow_cli.selection.tree import And, Arithmetic, AsFloat32, Compare, Name
         "(jet.pt > 30.0 [any]) and a < 1.0",
         "(jet.pt > 30.0 [any]) and (veto jet.b_tag == 1.0 [any])",
         "not (veto jet.pt > 30.0 [any])",
+        "(jet.pt > 30.0 [any]) [any]",
+        "((veto jet.pt > 30.0 [any]) [all]) [any]",
         "veto (veto jet.pt > 30.0 [any]) [all]",
         "where(jet.pt > 30.0 [any], 1.0, -1.0)",
         "count(jet.pt > 30.0) > 1.0",
