@@ -27,11 +27,11 @@ def signal_over_sqrt_background(signal: Estimate, background: Estimate) -> Estim
     overstates the significance without bound (Cowan, Cranmer, Gross, Vitells, EPJ C 71 (2011) 1554, section 5.1).
     Its variance is σ_S²/B + S² σ_B²/(4 B³). Undefined for B ≤ 0.
     """
-    if (missing := _undefined(signal, background)) is not None:
+    if (missing := undefined(signal, background)) is not None:
         return missing
-    (S, sigma_S), (B, sigma_B) = _numbers(signal), _numbers(background)
+    (S, sigma_S), (B, sigma_B) = numbers(signal), numbers(background)
     if B <= 0:
-        return Estimate.undefined(_no_background(background, "S/√B"))
+        return Estimate.undefined(no_background(background, "S/√B"))
     value = S / math.sqrt(B)
     return Estimate(value, math.hypot(sigma_S / math.sqrt(B), value * sigma_B / (2 * B)), signal.reason)
 
@@ -42,15 +42,30 @@ def signal_over_sqrt_all(signal: Estimate, background: Estimate) -> Estimate:
     Its derivatives are (S + 2B) / (2 (S+B)^{3/2}) in S and −S / (2 (S+B)^{3/2}) in B. At B = 0 it is √S, which is a
     statement about the sample's size when no simulated background passes: the reason says so. Undefined for S+B ≤ 0.
     """
-    if (missing := _undefined(signal, background)) is not None:
+    if (missing := undefined(signal, background)) is not None:
         return missing
-    (S, sigma_S), (B, sigma_B) = _numbers(signal), _numbers(background)
+    (S, sigma_S), (B, sigma_B) = numbers(signal), numbers(background)
     if S + B <= 0:
         why = signal.reason if S == 0 and B == 0 else "the expected number of events is negative"
         return Estimate.undefined(f"{why or 'nothing is expected'}; S/√(S+B) is undefined")
     root = math.sqrt(S + B)
     error = math.hypot((S + 2 * B) * sigma_S, S * sigma_B) / (2 * root**3)
     return Estimate(S / root, error, signal.reason or background.reason)
+
+
+def signal_over_background(signal: Estimate, background: Estimate) -> Estimate:
+    """S/B, the purity of what is kept in the form S/(S+B) = 1/(1 + B/S); no significance.
+
+    It says which relative uncertainty of B a signal can be seen through: with σ_B = r B a significance never exceeds
+    about (S/B)/r, whatever the luminosity. Its variance is σ_S²/B² + S² σ_B²/B⁴. Undefined for B ≤ 0; for B → 0 it
+    grows as 1/B.
+    """
+    if (missing := undefined(signal, background)) is not None:
+        return missing
+    (S, sigma_S), (B, sigma_B) = numbers(signal), numbers(background)
+    if B <= 0:
+        return Estimate.undefined(no_background(background, "S/B"))
+    return Estimate(S / B, math.hypot(sigma_S, S * sigma_B / B) / B, signal.reason)
 
 
 def asimov(signal: Estimate, background: Estimate, background_uncertainty: float = 0.0) -> Estimate:
@@ -65,11 +80,11 @@ def asimov(signal: Estimate, background: Estimate, background_uncertainty: float
         background: B with its statistical error √Σw².
         background_uncertainty: systematic uncertainty of B as a fraction of B.
     """
-    if (missing := _undefined(signal, background)) is not None:
+    if (missing := undefined(signal, background)) is not None:
         return missing
-    (S, sigma_S), (B, sigma_B) = _numbers(signal), _numbers(background)
+    (S, sigma_S), (B, sigma_B) = numbers(signal), numbers(background)
     if B <= 0:
-        return Estimate.undefined(_no_background(background, "the Asimov significance"))
+        return Estimate.undefined(no_background(background, "the Asimov significance"))
     if S < 0:
         return Estimate.undefined("the expected signal is negative: the Asimov significance is undefined")
 
@@ -109,37 +124,68 @@ def asimov_significance(s: ArrayLike, b: ArrayLike, sigma_b: ArrayLike = 0.0) ->
     s, b, sigma_b = np.broadcast_arrays(*(np.asarray(value, dtype=np.float64) for value in (s, b, sigma_b)))
     valid = (b > 0) & (s >= 0)
     safe_s, safe_b = np.where(valid, s, 0.0), np.where(valid, b, 1.0)
-    r = sigma_b**2 / safe_b
-    shift = safe_s / (1 + r)  # how far n = s + b lies above the conditional estimate
-    estimate = safe_b + shift * r
-    auxiliary = np.divide(_excess(-shift * r / estimate), r, out=np.zeros_like(r), where=r > 0)
-    half_z2 = estimate * (_excess(shift / estimate) + auxiliary)
+    half_z2 = _half_z2(safe_s, safe_b, sigma_b)
     return np.where(valid, np.sqrt(2 * half_z2), np.nan)
 
 
+def observed_significance(n: float, b: float, sigma_b: float = 0.0) -> float:
+    """Significance of n observed events where b ± σ are expected, negative for a deficit (ATL-PHYS-PUB-2020-025).
+
+    √(2 [n ln(n (b+σ²)/(b²+n σ²)) − b²/σ² ln(1 + σ² (n−b)/(b (b+σ²)))]) with the sign of n − b, the formula that ATLAS
+    recommends. For n = s + b it is `asimov_significance`. For σ = 0 it is √(2 (n ln(n/b) − n + b)). It takes the
+    likelihood ratio for χ² distributed (Wilks), which is good to a few per cent from about five expected events on, and
+    diverges for b → 0 like √(2 n ln(1/b)) at σ = 0.
+
+    Args:
+        n: observed events, at least 0.
+        b: expected background events, above 0.
+        sigma_b: absolute uncertainty of b, in events.
+
+    Returns:
+        Z; NaN for b ≤ 0 or n < 0.
+    """
+    if not (b > 0 and n >= 0):
+        return math.nan
+    half_z2 = float(_half_z2(*(np.asarray(value, dtype=np.float64) for value in (n - b, b, sigma_b))))
+    return math.copysign(math.sqrt(2 * half_z2), n - b)
+
+
+def _half_z2(excess: NDArray[np.float64], b: NDArray[np.float64], sigma_b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Z²/2 for n = b + excess ≥ 0 events where b > 0 are expected, as `asimov_significance` says."""
+    r = sigma_b**2 / b
+    shift = excess / (1 + r)  # how far n lies above the conditional estimate
+    estimate = b + shift * r
+    auxiliary = np.divide(_excess(-shift * r / estimate), r, out=np.zeros_like(r), where=r > 0)
+    return np.asarray(estimate * (_excess(shift / estimate) + auxiliary))
+
+
 def _excess(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(1+x) ln(1+x) − x for x > −1, by its series Σ_{k≥2} (−x)^k / (k(k−1)) where the closed form would cancel."""
+    """(1+x) ln(1+x) − x for x ≥ −1, by its series Σ_{k≥2} (−x)^k / (k(k−1)) where the closed form would cancel."""
     small = np.where(np.abs(x) < _SERIES_BELOW, x, 0.0)
     series = np.zeros_like(small)
     for k in range(_SERIES_TERMS, 1, -1):
         series = 1 / (k * (k - 1)) - small * series
-    return np.where(np.abs(x) < _SERIES_BELOW, small**2 * series, (1 + x) * np.log1p(x) - x)
+    above = np.maximum(x, np.nextafter(-1.0, 0.0))  # (1+x) ln(1+x) tends to 0 at −1
+    return np.where(np.abs(x) < _SERIES_BELOW, small**2 * series, (1 + above) * np.log1p(above) - x)
 
 
-def _undefined(signal: Estimate, background: Estimate) -> Estimate | None:
+def undefined(signal: Estimate, background: Estimate) -> Estimate | None:
+    """Return why a figure of merit is undefined where a yield is; None where both are known."""
     for part in (signal, background):
         if part.value is None or part.error is None:
             return Estimate.undefined(part.reason or "a yield is undefined")
     return None
 
 
-def _numbers(part: Estimate) -> tuple[float, float]:
+def numbers(part: Estimate) -> tuple[float, float]:
+    """Return value and error of an estimate that has both."""
     assert part.value is not None
     assert part.error is not None
     return part.value, part.error
 
 
-def _no_background(background: Estimate, what: str) -> str:
+def no_background(background: Estimate, what: str) -> str:
+    """Say why something that one divides by B for is undefined: nothing passes, or weights are negative."""
     if background.value == 0:
         return f"{background.reason or 'no background is expected'}; {what} is undefined"
     return f"negative weights outweigh the others, B = {background.value:.3g}; {what} is undefined"
