@@ -7,9 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cutflow_cli.events.finish import Finisher
+from cutflow_cli.events.finish import CountedFile, Finisher
+from cutflow_cli.events.inputs import nothing_picked
+from cutflow_cli.events.process_settings import TreeSum
 from cutflow_cli.events.read import Block
+from cutflow_cli.events.recipe import Recipe
 from cutflow_cli.events.schema import SPLITS, EventsMetadata, ProcessInfo, SkippedFile, VariationInfo, WeightSums
+from cutflow_cli.events.settings import IngestSettings
 from cutflow_cli.events.shards import ShardDescription
 from cutflow_cli.events.writer import EventsWriter
 
@@ -96,6 +100,36 @@ def write_blocks(writer: EventsWriter, finisher: Finisher, blocks: Iterable[Bloc
         writer.write(finisher.finish(block))
 
 
+def refuse_nothing(settings: IngestSettings, files: Sequence[CountedFile]) -> None:
+    """Refuse a process without events.
+
+    Args:
+        settings: of the ingest.
+        files: what was found in all files before the preselection.
+
+    Raises:
+        InputError: naming the process, and what there was instead where rows are picked.
+    """
+    for name, process in settings.processes.items():
+        mine = [file.counts for file in files if file.process == name]
+        if not sum(counts.stages[0].events for counts in mine):
+            texts = frozenset[str]().union(*(counts.texts for counts in mine))
+            raise nothing_picked(name, process.rows, texts)
+
+
+def notes_on_weights(recipe: Recipe) -> tuple[str, ...]:
+    """Say which processes have generator weights in their files that nothing uses."""
+    found: dict[str, str] = {}
+    for plan in recipe.files:
+        if plan.process.weight is None and plan.file.generator_weight is not None:
+            found.setdefault(plan.process.name, plan.file.generator_weight)
+    return tuple(
+        f"process {name!r}: its files have generator weights, {column!r}, that are not used: every event counts the "
+        f"same; unless they are all equal, name them as its weight"
+        for name, column in found.items()
+    )
+
+
 def notes_on(description: ShardDescription, processes: Sequence[ProcessInfo]) -> tuple[str, ...]:
     """Say what a user should know of the result."""
     settings = description.settings
@@ -113,9 +147,12 @@ def notes_on(description: ShardDescription, processes: Sequence[ProcessInfo]) ->
                 "events; kept as they are, a missing value passes no cut"
             )
     for name, process in settings.processes.items():
+        mine = [file for file in description.files if file.process == name]
         given = process.sum_of_weights
-        seen = sum(file.counts.stages[0].sumw for file in description.files if file.process == name)
-        if isinstance(given, float) and seen > given * (1 + 1e-6):
+        if isinstance(given, TreeSum):
+            given = sum(file.beside or 0.0 for file in mine)
+        seen = sum(file.counts.stages[0].sumw for file in mine)
+        if given is not None and seen > given * (1 + 1e-6):
             found.append(
                 f"process {name!r}: its events have a sum of weights of {seen:g}, "
                 f"more than the {given:g} given for all generated events"

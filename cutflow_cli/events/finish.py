@@ -16,10 +16,11 @@ from cutflow_cli.errors import InputError
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.normalisation import Found, GeneratorSums, Normalisation, generated
 from cutflow_cli.events.process_settings import ProcessSettings
-from cutflow_cli.events.read import Block, FileCounts, Stage, total
+from cutflow_cli.events.read import Block, FileCounts
 from cutflow_cli.events.schema import ROLES, SPLITS, ProcessInfo, VariationInfo, WeightSums
 from cutflow_cli.events.settings import IngestSettings
 from cutflow_cli.events.splits import splits_of
+from cutflow_cli.events.stages import Stage, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,9 @@ class Finisher:
         self.files = files
         self.names = list(settings.nominal)
         self.variations = settings.variation_names
-        picked = [file.counts.stages[0].events for file in files]
+        # Rows are numbered without those of alternative samples, so that these change no event's split.
+        nominal = set(self.names)
+        picked = [file.counts.stages[0].events if file.process in nominal else 0 for file in files]
         self.offsets = np.concatenate([[0], np.cumsum(picked)])[:-1]
         self.normalisations: dict[str, Normalisation] = {}
         self.sums: dict[str, GeneratorSums] = {}
@@ -197,9 +200,10 @@ class Finisher:
                 msg = f"process {name!r}: none of its {stages[lost - 1].events} events passes the {what}"
                 raise InputError(msg)
             if not stages[-1].sumw > 0:
-                after = " after the preselection" if len(stages) > 1 else ""
+                cut = len(stages) > 1
                 msg = (
-                    f"process {name!r}: the weights of its {stages[-1].events} events{after} sum to "
-                    f"{stages[-1].sumw:g}, not above 0"
+                    f"process {name!r}: the weights of its {stages[-1].events} events "
+                    f"{'that pass the preselection ' if cut else ''}sum to {stages[-1].sumw:g}, not above 0"
+                    + (f" (before it to {stages[0].sumw:g})" if cut else "")
                 )
                 raise InputError(msg)

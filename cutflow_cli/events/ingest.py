@@ -8,23 +8,29 @@ what needs all of them to `merge`.
 from __future__ import annotations
 
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from cutflow_cli.artifacts import Action, decide, partial_path
 from cutflow_cli.errors import InputError, UsageError
-from cutflow_cli.events.assemble import Ingested, events_writer, notes_on, write_blocks
+from cutflow_cli.events.assemble import (
+    Ingested,
+    events_writer,
+    notes_on,
+    notes_on_weights,
+    refuse_nothing,
+    write_blocks,
+)
+from cutflow_cli.events.find import identity
 from cutflow_cli.events.finish import CountedFile, Finisher
-from cutflow_cli.events.inputs import nothing_picked
 from cutflow_cli.events.merge import merge
-from cutflow_cli.events.process_settings import TreeSum
-from cutflow_cli.events.read import EventReader, FileCounts, Progress
-from cutflow_cli.events.readers import open_source, tree_sum
-from cutflow_cli.events.recipe import FilePlan, Recipe, make_recipe
+from cutflow_cli.events.read import Block, EventReader, FileCounts
+from cutflow_cli.events.recipe import FilePlan, Progress, Recipe, make_recipe
 from cutflow_cli.events.schema import ROW_GROUP_EVENTS, EventsMetadata
 from cutflow_cli.events.settings import IngestSettings
-from cutflow_cli.events.shards import ShardDescription, ShardFile, ShardWriter, is_shard
+from cutflow_cli.events.shards import ShardDescription, ShardWriter, digest_of_shard
 from cutflow_cli.events.table import description_of
 from cutflow_cli.observables import NOTHING, UserObservables
 
@@ -61,11 +67,12 @@ def ingest(
         UsageError: if settings are impossible, or something else is at `out` and `force` is not set.
         InputError: if a file is at fault, or a process has no events or no positive sum of weights.
     """
-    recipe = make_recipe(settings, base or Path(), shard or (1, 1), user_defined)
-    if any(plan.file.path.resolve() == out.resolve() for plan in recipe.files):
+    progress = progress or (lambda done, text: None)
+    recipe = make_recipe(settings, base or Path(), shard or (1, 1), user_defined, _part(progress, 0.0, _CHECKED))
+    if any(identity(plan.file.location) == out.resolve() for plan in recipe.files):
         msg = f"{out}: is one of the files to read; choose another --out"
         raise UsageError(msg)
-    task = _Ingest(recipe, chunk_rows, progress or (lambda done, text: None), command)
+    task = _Ingest(recipe, chunk_rows, progress, command)
     if shard is not None:
         return task.as_shard(out, force=force)
     if settings.keep_quantiles is not None:
@@ -73,12 +80,23 @@ def ingest(
     return task.at_once(out, force=force)
 
 
+#: Shares of the work that are done when files are checked, and when events are read that quantiles are taken of.
+_CHECKED, _READ = 0.05, 0.7
+
+
+def _part(progress: Progress, start: float, stop: float) -> Progress:
+    """Return what reports a part of the work as that part of the whole."""
+    return lambda done, text: progress(start + done * (stop - start), text)
+
+
 class _Ingest:
     """One run of `ingest`."""
 
     def __init__(self, recipe: Recipe, chunk_rows: int, progress: Progress, command: str | None) -> None:
         self.recipe = recipe
-        self.reader = EventReader(recipe, chunk_rows, progress)
+        self.merging = _part(progress, _READ, 1.0)
+        trimmed = recipe.shard == (1, 1) and recipe.settings.keep_quantiles is not None
+        self.reader = EventReader(recipe, chunk_rows, _part(progress, _CHECKED, _READ if trimmed else 1.0))
         self.command = command
         self.files = {
             process.name: sum(plan.process is process for plan in recipe.files) for process in recipe.processes
@@ -90,13 +108,13 @@ class _Ingest:
         if decide(out, self.recipe.digest, None if existing is None else existing.digest, force=force) is Action.DONE:
             return self.made(out, existing, written=False)
         first = [self.counted(plan, self.first_pass(plan)) for plan in self.recipe.files]
-        self.refuse_nothing(first)
+        refuse_nothing(self.recipe.settings, first)
         finisher = Finisher(self.recipe.settings, first)
         files = [replace(file, counts=self.reader.counts()) for file in first]
         description = ShardDescription.of(self.recipe, tuple(files), self.command)
         with events_writer(out, description, finisher, self.recipe.digest, self.command) as writer:
             for position, file in enumerate(files):
-                write_blocks(writer, finisher, self.reader.read(position, file.counts))
+                write_blocks(writer, finisher, self.blocks(position, file.counts))
         notes = notes_on(description, writer.metadata.processes)
         return self.made(out, writer.metadata, written=True, notes=notes)
 
@@ -106,6 +124,7 @@ class _Ingest:
         """Say what there is now."""
         recipe = self.recipe
         shard = recipe.shard if metadata is None else None
+        notes = (*notes, *recipe.notes, *notes_on_weights(recipe))
         return Ingested(out, metadata, self.files, notes, written, recipe.formats, recipe.skipped, shard)
 
     def first_pass(self, plan: FilePlan) -> FileCounts:
@@ -114,27 +133,41 @@ class _Ingest:
         given = settings.sum_of_weights is not None or settings.weights_are_yields
         known = given or (settings.generated_events is not None and settings.weight is None)
         # Rows are numbered over all files, so of a file whose rows are picked or not known they must be counted.
-        return self.reader.sum_weights(plan, only_rows=known)
+        with self.said_late():
+            return self.reader.sum_weights(plan, only_rows=known)
+
+    def blocks(self, position: int, counts: FileCounts) -> Iterator[Block]:
+        """Read the events of a file."""
+        with self.said_late():
+            yield from self.reader.read(position, counts)
+
+    @contextmanager
+    def said_late(self) -> Iterator[None]:
+        """Say why a file at fault was not skipped as others are, where that was asked for.
+
+        Raises:
+            InputError: if reading fails.
+        """
+        try:
+            yield
+        except InputError as error:
+            if self.recipe.settings.on_bad_file == "fail":
+                raise
+            msg = f"{error}; this shows only when events are read, too late to skip the file: take it out of files"
+            raise InputError(msg) from error
 
     def counted(self, plan: FilePlan, counts: FileCounts) -> CountedFile:
         """Add to the counts of a file what it says about its normalisation beside its events."""
-        settings, path = plan.process.settings, plan.file.path
-        beside = header = None
-        if isinstance(settings.sum_of_weights, TreeSum):
-            beside = tree_sum(path, settings.sum_of_weights.tree, settings.sum_of_weights.column)[1]
-        if settings.cross_section == "header":
-            header = _header_cross_section(path)
-        return CountedFile(plan.process.name, counts, beside, header)
+        return CountedFile(plan.process.name, counts, plan.file.beside, plan.file.header)
 
     def as_shard(self, out: Path, *, force: bool) -> Ingested:
         """Read this shard's events."""
-        existing = ShardFile(out).description.digest if out.is_file() and is_shard(out) else None
-        if decide(out, self.recipe.digest, existing, force=force) is Action.DONE:
+        if decide(out, self.recipe.digest, digest_of_shard(out), force=force) is Action.DONE:
             return self.made(out, None, written=False)
         files = tuple(self.counted(plan, self.reader.counts()) for plan in self.recipe.files)
-        with ShardWriter(out) as writer:
+        with ShardWriter(out, self.recipe) as writer:
             for position, file in enumerate(files):
-                for block in self.reader.read(position, file.counts):
+                for block in self.blocks(position, file.counts):
                     writer.write(block)
             writer.finish(ShardDescription.of(self.recipe, files, self.command))
         return self.made(out, None, written=True)
@@ -149,27 +182,5 @@ class _Ingest:
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=partial.parent) as directory:
             shard = Path(directory) / "events.parquet"
             self.as_shard(shard, force=True)
-            return merge([shard], out, force=force, command=self.command)
-
-    def refuse_nothing(self, files: list[CountedFile]) -> None:
-        """Refuse a process without events."""
-        for process in self.recipe.processes:
-            mine = [file.counts for file in files if file.process == process.name]
-            if not sum(counts.stages[0].events for counts in mine):
-                texts = frozenset[str]().union(*(counts.texts for counts in mine))
-                raise nothing_picked(process.name, process.settings.rows, texts)
-
-
-def _header_cross_section(path: Path) -> tuple[float, float]:
-    """Return the cross section (pb) and its error in a file's header.
-
-    Raises:
-        InputError: if files of its format have none.
-    """
-    from cutflow_cli.events.readers.lhe import LheSource
-
-    with closing(open_source(path)) as source:
-        if not isinstance(source, LheSource):
-            msg = f"{path}: a {source.format} file has no header with a cross section; give cross_section (pb)"
-            raise InputError(msg)
-        return source.cross_section
+            merged = merge([shard], out, force=force, command=self.command, progress=self.merging)
+        return self.made(out, merged.metadata, written=True, notes=merged.notes)

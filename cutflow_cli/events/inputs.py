@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.errors import InputError, nearest
-from cutflow_cli.events.process_settings import EventFormat
-from cutflow_cli.events.readers import Column, Source, find_column, open_source
+from cutflow_cli.events.process_settings import EventFormat, ProcessSettings, TreeSum
+from cutflow_cli.events.readers import Column, Location, Source, find_column, open_source, tree_sum
 from cutflow_cli.observables import NOTHING, Bound, UserObservables, bind
 from cutflow_cli.selection.evaluate import evaluate
 from cutflow_cli.selection.tree import Node
@@ -75,7 +74,7 @@ class InputFile:
     """A file that was found fit for use.
 
     Attributes:
-        path: the file.
+        location: the file.
         tree: its TTree or RNTuple; None for the only one, or for another format.
         size: in bytes.
         digest: of its content.
@@ -85,9 +84,13 @@ class InputFile:
         format: how it was understood, for people: `NanoAOD ROOT`, `flat CSV`.
         is_text: whether its numbers are text, whose type the first rows do not settle.
         any_column: a column to count rows by where no other is needed.
+        generator_weight: the column that simulated events have their weight in by the format's convention; None
+            where there is none.
+        beside: sum of weights in a tree beside the events; None unless it was asked for.
+        header: cross section (pb) and error of its header; None unless they were asked for.
     """
 
-    path: Path
+    location: Location
     tree: str | None
     size: int
     digest: str
@@ -97,29 +100,59 @@ class InputFile:
     format: str
     is_text: bool
     any_column: Column
+    generator_weight: str | None = None
+    beside: float | None = None
+    header: tuple[float, float] | None = None
 
     def dtype_of(self, spectator: str) -> str:
         """Return numpy's name of the type of a spectator."""
         return self.stored[spectator].dtype if spectator in self.stored else "float64"
 
+    @property
+    def types(self) -> dict[str, str]:
+        """By name what is needed and how it is stored, for people: `float32`, `float32[]` for objects, `text`."""
+        stored = {name: "text" if column.kind == "text" else column.dtype for name, column in self.stored.items()}
+        return {**{name: _shown(self.bound, name, is_text=self.is_text) for name in self.bound.names}, **stored}
 
-def inspect(path: Path, tree: str | None, needs: Needs, event_format: EventFormat | None = None) -> InputFile:
+
+def shown_type(source: Source, name: str, needs: Needs, event_format: EventFormat | None) -> str | None:
+    """Say as `InputFile.types` does how one of the names that a process needs is stored; None if it is missing."""
+    alone = replace(needs, names={name: ""}, carried=(), matched={}, identity=())
+    try:
+        return _shown(alone.bind(source, event_format), name, is_text=source.format == "CSV")
+    except InputError:
+        return source.column(name).shown if name in source.names() else None
+
+
+def _shown(bound: Bound[Column], name: str, *, is_text: bool) -> str:
+    own = next((column.dtype for column in bound.columns if column.name == name and not is_text), "number")
+    return f"{own}[]" if bound.per_object(name) else own
+
+
+def inspect(location: Location, settings: ProcessSettings, needs: Needs) -> InputFile:
     """Open a file and check that it has what is needed, without reading events.
 
+    Args:
+        location: the file.
+        settings: of its process.
+        needs: what the process takes from it.
+
     Raises:
-        InputError: if it is missing, damaged, of a wrong format, or lacks a tree, column or observable.
+        InputError: if it is missing, damaged, of a wrong format, or lacks a tree, column, observable or header.
     """
-    with closing(open_source(path, tree)) as source:
+    summed = settings.sum_of_weights
+    beside = tree_sum(location, summed.tree, summed.column)[1] if isinstance(summed, TreeSum) else None
+    with closing(open_source(location, settings.tree)) as source:
         columns = (source.column(name) for name in source.names())
         readable = next((column for column in columns if column.kind != "other"), None)
         if readable is None:
             msg = f"{source.where}: holds no column that can be read"
             raise InputError(msg)
-        bound = needs.bind(source, event_format)
+        bound = needs.bind(source, settings.format)
         return InputFile(
-            path=path,
-            tree=tree,
-            size=path.stat().st_size,
+            location=location,
+            tree=settings.tree,
+            size=location.size(),
             digest=source.digest,
             rows=source.rows,
             stored=needs.stored(source),
@@ -127,7 +160,33 @@ def inspect(path: Path, tree: str | None, needs: Needs, event_format: EventForma
             format=source.format if source.format == bound.format else f"{bound.format} {source.format}",
             is_text=source.format == "CSV",
             any_column=readable,
+            generator_weight=_generator_weight(source, bound.format),
+            beside=beside,
+            header=_header_cross_section(source) if settings.cross_section == "header" else None,
         )
+
+
+#: Where simulated events have their weight; in flat files only a name that can mean nothing else counts.
+_GENERATOR_WEIGHT = {"NanoAOD": "genWeight", "flat": "genWeight", "Delphes": "Event.Weight", "LHE": "weight"}
+
+
+def _generator_weight(source: Source, event_format: EventFormat) -> str | None:
+    name = _GENERATOR_WEIGHT[event_format]
+    return name if name in source.names() else None
+
+
+def _header_cross_section(source: Source) -> tuple[float, float]:
+    """Return the cross section (pb) and its error in a file's header.
+
+    Raises:
+        InputError: if files of its format have none.
+    """
+    from cutflow_cli.events.readers.lhe import LheSource
+
+    if not isinstance(source, LheSource):
+        msg = f"{source.where}: a {source.format} file has no header with a cross section; give cross_section (pb)"
+        raise InputError(msg)
+    return source.cross_section
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +231,7 @@ def read_rows(
     """
     columns = _columns_to_read(file, names, (*stored, *needs.matched))
     first_row = 0
-    with closing(open_source(file.path, file.tree)) as source:
+    with closing(open_source(file.location, file.tree)) as source:
         for chunk in source.chunks(columns, chunk_rows):
             rows = len(chunk[columns[0].name])
             values = file.bound.compute(chunk, names)

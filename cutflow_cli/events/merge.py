@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from cutflow_cli.artifacts import Action, decide
-from cutflow_cli.errors import InputError, NegativeAnswer, UsageError
-from cutflow_cli.events.assemble import Ingested, events_writer, notes_on, write_blocks
+from cutflow_cli.errors import InputError, UsageError
+from cutflow_cli.events.assemble import Ingested, events_writer, notes_on, refuse_nothing, write_blocks
 from cutflow_cli.events.finish import CountedFile, Finisher
-from cutflow_cli.events.quantiles import Columns, quantiles
-from cutflow_cli.events.read import Block, Stage
-from cutflow_cli.events.recipe import recipe_digest
+from cutflow_cli.events.quantiles import PASSES, Columns, quantiles
+from cutflow_cli.events.read import Block
+from cutflow_cli.events.recipe import Progress, recipe_digest
 from cutflow_cli.events.schema import SPLITS, FeatureInfo
 from cutflow_cli.events.shards import ShardDescription, ShardFile
+from cutflow_cli.events.stages import Stage
 from cutflow_cli.events.table import description_of
+from cutflow_cli.events.together import together
 from cutflow_cli.selection.evaluate import evaluate
 from cutflow_cli.selection.parse import parse_arithmetic
 from cutflow_cli.selection.text import render
 from cutflow_cli.selection.tree import AsFloat32, Compare, Name, Node, Number
-
-Progress = Callable[[float, str], None]
 
 
 def merge(
@@ -46,64 +44,24 @@ def merge(
         progress: told after each block of events.
 
     Raises:
-        InputError: if a file is no shard, or shards are not of one ingest.
+        InputError: if a file is no shard, shards are not of one ingest, or one is damaged; or if a process has no
+            events, or no positive sum of weights.
         NegativeAnswer: if shards are missing.
         UsageError: if a shard is given twice, or something else is at `out` and `force` is not set.
     """
-    with ExitStack() as stack:
-        shards = [stack.enter_context(closing(ShardFile(path))) for path in paths]
-        shards.sort(key=lambda shard: shard.description.shard)
-        _check(shards)
-        whole = _together([shard.description for shard in shards])
-        digest = _digest(whole)
-        files = {name: sum(file.process == name for file in whole.files) for name in whole.settings.processes}
-        existing = description_of(out)
-        if decide(out, digest, None if existing is None else existing.digest, force=force) is Action.DONE:
-            return Ingested(out, existing, files, (), False, whole.formats, whole.skipped)
-        return _Merge(shards, whole, progress or (lambda done, text: None)).write(out, digest, files, command)
-
-
-def _check(shards: Sequence[ShardFile]) -> None:
-    """Refuse what is not the whole of one ingest."""
-    first = shards[0]
-    for shard in shards[1:]:
-        for name, what in (
-            ("settings", "other settings"), ("user_defined", "other observables of the user"),
-            ("features", "features of another type; name their dtype in the settings"),
-            ("spectators", "spectators of another type"), ("preselection", "another preselection"),
-        ):  # fmt: skip
-            if getattr(shard.description, name) != getattr(first.description, name):
-                msg = f"{shard.path} and {first.path} are not shards of one ingest: {what}"
-                raise InputError(msg)
-        if shard.description.shard[1] != first.description.shard[1]:
-            msg = (
-                f"{first.path} is of {first.description.shard[1]} shards, {shard.path} of {shard.description.shard[1]}"
-            )
-            raise InputError(msg)
-    numbers = [shard.description.shard[0] for shard in shards]
-    for one, other in itertools.pairwise(shards):
-        if one.description.shard == other.description.shard:
-            msg = f"{one.path} and {other.path} are both shard {one.description.shard[0]}"
-            raise UsageError(msg)
-    of = first.description.shard[1]
-    missing = [str(number) for number in range(1, of + 1) if number not in numbers]
-    if missing:
-        shown = ", ".join(missing[:10]) + (", …" if len(missing) > 10 else "")
-        msg = f"incomplete: {len(missing)} of {of} shards are missing ({shown}); nothing was written"
-        raise NegativeAnswer(msg)
-
-
-def _together(descriptions: Sequence[ShardDescription]) -> ShardDescription:
-    first = descriptions[0]
-    return replace(
-        first,
-        shard=(1, 1),
-        per_object=tuple(dict.fromkeys(name for one in descriptions for name in one.per_object)),
-        files=tuple(file for one in descriptions for file in one.files),
-        sources=tuple(source for one in descriptions for source in one.sources),
-        skipped=tuple(file for one in descriptions for file in one.skipped),
-        formats={name: text for one in descriptions for name, text in one.formats.items()},
-    )
+    if any(path.resolve() == out.resolve() for path in paths):
+        msg = f"{out}: is one of the shards; choose another --out"
+        raise UsageError(msg)
+    shards = sorted((ShardFile(path) for path in paths), key=lambda shard: shard.description.shard)
+    whole = together([(shard.path, shard.description) for shard in shards])
+    digest = _digest(whole)
+    files = {name: sum(file.process == name for file in whole.files) for name in whole.settings.processes}
+    existing = description_of(out)
+    if decide(out, digest, None if existing is None else existing.digest, force=force) is Action.DONE:
+        return Ingested(out, existing, files, (), False, whole.formats_of_processes, whole.skipped)
+    refuse_nothing(whole.settings, whole.files)
+    task = _Merge(shards, whole, progress or (lambda done, text: None))
+    return task.write(out, digest, files, command)
 
 
 def _digest(whole: ShardDescription) -> str:
@@ -120,29 +78,32 @@ class _Merge:
         self.shards, self.whole, self.progress = shards, whole, progress
         self.finisher = Finisher(whole.settings, whole.files)
         self.names = tuple(feature.name for feature in whole.features)
-        self.events = sum(file.counts.stages[-1].events for file in whole.files)
+        self.types = {feature.name: feature.dtype for feature in whole.features} | whole.spectators
+        passes = 1 if whole.settings.keep_quantiles is None else 1 + PASSES
+        self.read, self.to_read = 0, max(passes * whole.events, 1)
 
     def write(self, out: Path, digest: str, files: dict[str, int], command: str | None) -> Ingested:
         """Write the events file."""
         kept, conditions = self.quantile_conditions()
-        whole = self.whole
+        whole, notes = self.whole, _notes_on_removed(self.whole) if conditions else ()
         if conditions:
             counted = tuple(_with_stages(file, len(conditions), self.names) for file in whole.files)
             texts = tuple(render(node) for node in kept)
             whole = replace(whole, files=counted, preselection=(*whole.preselection, *texts))
         with events_writer(out, whole, self.finisher, digest, command) as writer:
             write_blocks(writer, self.finisher, self.trimmed(self.blocks(), conditions, whole.files))
-        notes = notes_on(whole, writer.metadata.processes)
-        return Ingested(out, writer.metadata, files, notes, True, whole.formats, whole.skipped)
+        notes = (*notes, *notes_on(whole, writer.metadata.processes))
+        return Ingested(out, writer.metadata, files, notes, True, whole.formats_of_processes, whole.skipped)
 
     def blocks(self, columns: tuple[str, ...] | None = None) -> Iterator[Block]:
-        """Read all events in their order, files counted over all shards."""
-        first_file, done = 0, 0
+        """Read all events in their order, files counted over all shards, columns of one type in all of them."""
+        first_file = 0
         for shard in self.shards:
             for block in shard.blocks(columns):
-                yield replace(block, file=first_file + block.file)
-                done += len(block)
-                self.progress(done / max(self.events, 1), f"{done} of {self.events} events")
+                typed = {name: values.astype(self.types[name], copy=False) for name, values in block.columns.items()}
+                yield replace(block, file=first_file + block.file, columns=typed)
+                self.read += len(block)
+                self.progress(self.read / self.to_read, f"{shard.path.name}")
             first_file += len(shard.description.files)
 
     def quantile_conditions(self) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
@@ -172,19 +133,41 @@ class _Merge:
         self, blocks: Iterator[Block], conditions: Sequence[Node], files: Sequence[CountedFile]
     ) -> Iterator[Block]:
         """Apply conditions on features, and count what they leave."""
+        if not conditions:
+            yield from blocks
+            return
+        current = 0
         for block in blocks:
+            if block.file != current:  # files follow each other, so the one before is complete
+                files[current].counts.settle()
+                current = block.file
             keep = np.ones(len(block), dtype=np.bool_)
             stages = files[block.file].counts.stages
             for stage, condition in zip(stages[len(stages) - len(conditions) :], conditions, strict=True):
                 keep &= evaluate(condition, block.columns, len(block))
                 stage.add(block.weight[keep])
-            yield block if keep.all() else block.take(keep)
+            if keep.any():
+                yield block if keep.all() else block.take(keep)
+        files[current].counts.settle()
 
 
 def _with_stages(file: CountedFile, further: int, features: Sequence[str]) -> CountedFile:
     """Make room for further stages; events with missing values do not pass them."""
     stages = [*file.counts.stages, *(Stage() for _ in range(further))]
     return replace(file, counts=replace(file.counts, stages=stages, not_finite={name: [0, 0] for name in features}))
+
+
+def _notes_on_removed(whole: ShardDescription) -> tuple[str, ...]:
+    """Say how many events the quantiles remove though they lie in no tail."""
+    found = []
+    for feature in whole.features:
+        missing = sum(file.counts.not_finite[feature.name][0] for file in whole.files)
+        if missing:
+            found.append(
+                f"feature {feature.name!r} is missing (NaN) in {missing} of {whole.events} events; keep_quantiles "
+                "removes them, since what is missing lies between no quantiles"
+            )
+    return tuple(found)
 
 
 def _between(low: float, value: Node, high: float) -> Node:

@@ -154,6 +154,8 @@ def generated(name: str, process: ProcessSettings, found: Found) -> GeneratorSum
                 "a cross section needs a positive sum of weights"
             )
             raise InputError(msg)
+        if process.weight is None:
+            return _number_of_events(name, tree, found.beside, read.events)
         return GeneratorSums(process.generated_events, found.beside, None)
     if process.sum_of_weights is not None:
         sumw2 = process.sum_of_weights if process.weight is None else None  # weights are 1, so are their squares
@@ -167,20 +169,37 @@ def generated(name: str, process: ProcessSettings, found: Found) -> GeneratorSum
         )
         raise InputError(msg)
     if read.sumw is None or not read.sumw > 0:
-        zero = "all weights are zero" if read.sumw2 == 0 else f"the weights sum to {read.sumw:g}"
+        what = f"the weights of its {read.events} events before any preselection"
+        zero = f"{what} are all zero" if read.sumw2 == 0 else f"{what} sum to {read.sumw:g}"
         msg = f"process {name!r}: {zero}; a cross section needs a positive sum of weights"
         raise InputError(msg)
     return read
 
 
-def check_weights(weights: NDArray[np.float64], where: str, name: str, first_row: int) -> None:
+def _number_of_events(name: str, tree: TreeSum, total: float, read: int | None) -> GeneratorSums:
+    """Take a sum beside the events for their number, since without a weight every event counts 1.
+
+    Raises:
+        InputError: if it can't be a number of events.
+    """
+    if total != round(total) or total < (read or 0):
+        msg = (
+            f"process {name!r}: without weight every event counts 1, but {tree.column!r} of tree {tree.tree!r} sums to "
+            f"{total:g}, which is no number of events such as could hold the {read} that were read; name the weight"
+        )
+        raise InputError(msg)
+    return GeneratorSums(int(total), total, total)
+
+
+def check_weights(weights: NDArray[np.float64], where: str, name: str, first_row: int, rows: int) -> None:
     """Refuse weights that are missing or infinite.
 
     Args:
         weights: shape (events,).
         where: the file, for messages.
         name: the column or expression they come from.
-        first_row: row number of the first of them in the file.
+        first_row: where the rows that they come from begin in the file.
+        rows: how many rows they are; more than weights if some belong to no event.
 
     Raises:
         InputError: naming how many there are and where the first is.
@@ -189,8 +208,10 @@ def check_weights(weights: NDArray[np.float64], where: str, name: str, first_row
     if len(bad):
         value = weights[bad[0]]
         what = "missing" if math.isnan(value) else "infinite"
-        msg = (
-            f"{where}: weight {name!r} is {what} for {len(bad)} of rows {first_row} to {first_row + len(weights) - 1} "
-            f"(first: row {first_row + int(bad[0])}); remove or mend those events"
-        )
+        among = f"rows {first_row} to {first_row + rows - 1}"
+        if rows == len(weights):
+            place = f"of {among} (first: row {first_row + int(bad[0])})"
+        else:
+            place = f"of the {len(weights)} events picked from {among}"
+        msg = f"{where}: weight {name!r} is {what} for {len(bad)} {place}; remove or mend those events"
         raise InputError(msg)

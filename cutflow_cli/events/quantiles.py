@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _DIGIT = 16
+#: Passes over the events: one counts, the others find 16 bits each.
+PASSES = 1 + 64 // _DIGIT
 _SIGN = np.uint64(1) << np.uint64(63)
 
 Columns = Mapping[str, NDArray[np.floating]]
@@ -70,7 +72,11 @@ def _interpolated(searches: Mapping[tuple[str, int], _Search], name: str, share:
         return math.nan
     low, high, fraction = _ranks(share, total)
     first, second = searches[name, low].number(), searches[name, high].number()
-    return first + (second - first) * fraction
+    step = second - first
+    if not math.isfinite(step):  # from one end of the numbers to the other
+        return first * (1 - fraction) + second * fraction
+    # From the nearer side, as numpy does, so that the result is the same to the last digit.
+    return first + step * fraction if fraction < 0.5 else second - step * (1 - fraction)
 
 
 def _sortable(values: NDArray[np.floating]) -> NDArray[np.uint64]:

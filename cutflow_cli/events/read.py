@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,29 +12,13 @@ from numpy.typing import NDArray
 from cutflow_cli.errors import InputError
 from cutflow_cli.events.inputs import InputFile, Rows, read_rows
 from cutflow_cli.events.normalisation import check_weights
-from cutflow_cli.events.recipe import FilePlan, ProcessRecipe, Recipe
+from cutflow_cli.events.recipe import FilePlan, ProcessRecipe, Progress, Recipe
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.events.splits import hash_values
+from cutflow_cli.events.stages import Stage
 from cutflow_cli.selection.evaluate import evaluate
+from cutflow_cli.selection.text import render
 from cutflow_cli.selection.tree import Name, Node, names
-
-#: Told the share done (0 to 1) and what is being done.
-Progress = Callable[[float, str], None]
-
-
-@dataclass(slots=True)
-class Stage:
-    """What passed a stage of the preselection: events, and sums over their generator weights."""
-
-    events: int = 0
-    sumw: float = 0.0
-    sumw2: float = 0.0
-
-    def add(self, weights: NDArray[np.float64]) -> None:
-        """Count more events."""
-        self.events += len(weights)
-        self.sumw += float(weights.sum())
-        self.sumw2 += float((weights**2).sum())
 
 
 @dataclass(slots=True)
@@ -52,6 +35,11 @@ class FileCounts:
     not_finite: dict[str, list[int]]
     texts: frozenset[str] = field(default_factory=frozenset)
 
+    def settle(self) -> None:
+        """Complete the sums, once all events of the file are counted."""
+        for stage in self.stages:
+            stage.settle()
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -62,7 +50,8 @@ class Block:
         rows: numbers of the events among those of the file that belong to the process, shape (events,).
         columns: features and spectators, in the types of an events file.
         weight: generator weight.
-        variations: generator weights under variations; a process's own are absent where a variation leaves it alone.
+        variations: generator weights under each variation of weights, the same as `weight` where it leaves the process
+            alone.
         hypothesis: mass point, NaN where there is none; None if no process has any.
         identity: hash of what tells the event; None if splits go by row.
     """
@@ -121,6 +110,7 @@ class EventReader:
         for rows in read_rows(file, wanted, (), process.needs, process.condition, self.chunk_rows):
             counts.stages[0].add(np.ones(rows.events) if weight is None else _weights(process, rows, file))
             counts.texts |= rows.seen
+        counts.settle()
         return counts
 
     def read(self, position: int, counts: FileCounts) -> Iterator[Block]:
@@ -146,7 +136,8 @@ class EventReader:
             first_row += rows.events
             share = (rows.first_row + rows.read) / file.rows if file.rows else 0.5
             done = (self.bytes_done + file.size * share) / self.bytes_total
-            self.progress(min(done, 1.0), f"{process.name}: {file.path.name}")
+            self.progress(min(done, 1.0), f"{process.name}: {file.location.name}")
+        counts.settle()
         self.bytes_done += file.size
 
     def counts(self) -> FileCounts:
@@ -175,10 +166,7 @@ class EventReader:
             rows=first_row + np.flatnonzero(keep),
             columns=self.columns(plan, rows, counts),
             weight=weight[keep],
-            variations={
-                name: _checked(node, rows, plan.file, f"variation {name!r}")
-                for name, node in plan.process.variations.items()
-            },
+            variations=self.varied(plan, rows, weight[keep]),
             hypothesis=self.hypotheses(plan.process, rows),
             identity=hash_values([rows.stored[name] for name in plan.process.needs.identity])
             if plan.process.needs.identity
@@ -200,6 +188,13 @@ class EventReader:
             values = rows.stored[name] if name in rows.stored else rows.values[name]
             columns[name] = _carried(values, dtype, name, plan.process)
         return columns
+
+    def varied(self, plan: FilePlan, rows: Rows, weight: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Compute weights under variations."""
+        found = dict.fromkeys(self.recipe.settings.variations, weight)
+        for name, node in plan.process.variations.items():
+            found[name] = _checked(node, rows, plan.file, f"{render(node)} (variation {name})")
+        return found
 
     def hypotheses(self, process: ProcessRecipe, rows: Rows) -> NDArray[np.float64] | None:
         """Compute mass points."""
@@ -229,7 +224,7 @@ def _weights(process: ProcessRecipe, rows: Rows, file: InputFile) -> NDArray[np.
 
 def _checked(node: Node, rows: Rows, file: InputFile, name: str) -> NDArray[np.float64]:
     weights: NDArray[np.float64] = evaluate(node, rows.values, rows.events)
-    check_weights(weights, str(file.path), name, rows.first_row)
+    check_weights(weights, str(file.location), name, rows.first_row, rows.read)
     return weights
 
 
@@ -243,12 +238,3 @@ def _carried(values: NDArray[Any], dtype: str, name: str, process: ProcessRecipe
         msg = f"process {process.name!r}: spectator {name!r} is {dtype} but has missing values; leave it away"
         raise InputError(msg)
     return values.astype(dtype, copy=False)
-
-
-def total(stages: Sequence[Stage]) -> Stage:
-    """Add up stages of several files, exactly, so that the order of files and shards does not matter."""
-    return Stage(
-        sum(stage.events for stage in stages),
-        math.fsum(stage.sumw for stage in stages),
-        math.fsum(stage.sumw2 for stage in stages),
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +12,10 @@ import numpy as np
 
 from cutflow_cli.artifacts import digest
 from cutflow_cli.errors import InputError, UsageError
-from cutflow_cli.events.find import find_files
+from cutflow_cli.events.find import find_files, identity
 from cutflow_cli.events.inputs import InputFile, Needs
 from cutflow_cli.events.process_settings import FeatureSettings, ProcessSettings
+from cutflow_cli.events.readers import Location
 from cutflow_cli.events.schema import SCHEMA_VERSION, FeatureInfo, SkippedFile, SourceFile
 from cutflow_cli.events.settings import IngestSettings
 from cutflow_cli.events.survey import survey
@@ -23,6 +24,9 @@ from cutflow_cli.selection.parse import ExpressionError, parse, parse_arithmetic
 from cutflow_cli.selection.per_object import one_per_object, without_quantifiers
 from cutflow_cli.selection.text import render
 from cutflow_cli.selection.tree import Name, Node, names
+
+#: Told the share done (0 to 1) and what is being done.
+Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,9 @@ class Recipe:
         processes: in the order of the settings.
         files: all files in the order in which they are read.
         skipped: files that can't be used and are done without.
+        notes: what a user should know of the files, a sentence each.
         shard: which part of the files this is, from 1, and of how many.
-        total_files: number of files of all shards.
+        found: digest of the names of all files, those of other shards included.
         user_defined: observables from a user's file.
     """
 
@@ -84,7 +89,8 @@ class Recipe:
     files: tuple[FilePlan, ...]
     skipped: tuple[SkippedFile, ...] = ()
     shard: tuple[int, int] = (1, 1)
-    total_files: int = 0
+    notes: tuple[str, ...] = ()
+    found: str = ""
     user_defined: UserObservables = NOTHING
 
     @cached_property
@@ -133,7 +139,7 @@ class Recipe:
     @property
     def sources(self) -> tuple[SourceFile, ...]:
         """The files, each once."""
-        unique = {plan.file.path: source_of(plan.file) for plan in self.files}
+        unique = {plan.file.location: source_of(plan.file) for plan in self.files}
         return tuple(unique.values())
 
     @cached_property
@@ -150,7 +156,8 @@ class Recipe:
         files: dict[str, list[tuple[int, str]]] = {process.name: [] for process in self.processes}
         for plan in self.files:
             files[plan.process.name].append((plan.file.size, plan.file.digest))
-        return recipe_digest(self.settings, self.user_defined.digest, files, self.shard)
+        shard = () if self.shard == (1, 1) else (*self.shard, self.found)
+        return recipe_digest(self.settings, self.user_defined.digest, files, shard)
 
     def check(self) -> None:
         """Settle everything that can be wrong with expressions and types before events are read.
@@ -183,7 +190,7 @@ def recipe_digest(
     settings: IngestSettings,
     user_defined: str | None,
     files: Mapping[str, Iterable[tuple[int, str]]],
-    shard: tuple[int, int] = (1, 1),
+    shard: tuple[int | str, ...] = (),
 ) -> str:
     """Digest of what decides the result of an ingest.
 
@@ -191,7 +198,7 @@ def recipe_digest(
         settings: as given.
         user_defined: digest of the user's own observables; None for none.
         files: size and digest of every file, by process, in the order in which they are read.
-        shard: which part of the files, and of how many.
+        shard: for a shard, which part of the files, of how many, and of which.
     """
     asked: dict[str, Any] = settings.model_dump(mode="json", exclude={"on_bad_file"})
     order = [list(settings.features), list(settings.processes)]  # which a digest of tables forgets
@@ -202,7 +209,7 @@ def recipe_digest(
 
 def source_of(file: InputFile) -> SourceFile:
     """Describe a file for the metadata."""
-    return SourceFile(str(file.path), file.size, file.digest)
+    return SourceFile(str(file.location), file.size, file.digest)
 
 
 def make_recipe(
@@ -210,6 +217,7 @@ def make_recipe(
     base: Path,
     shard: tuple[int, int] = (1, 1),
     user_defined: UserObservables = NOTHING,
+    progress: Progress | None = None,
 ) -> Recipe:
     """Parse all expressions, then find and check all files, before any event is read.
 
@@ -218,6 +226,7 @@ def make_recipe(
         base: the directory that file patterns start from.
         shard: which part of the files to take, from 1, and of how many.
         user_defined: observables from a user's file.
+        progress: told the share of files checked.
 
     Raises:
         UsageError: if an expression can't be parsed, a feature has an unusable name, processes share rows, or there
@@ -233,18 +242,37 @@ def make_recipe(
         _process(name, item, settings, nodes, preselection, user_defined) for name, item in settings.processes.items()
     )
     found = [
-        (process, path) for process in processes for path in find_files(process.settings.files, base, process.name)
+        (process, file) for process in processes for file in find_files(process.settings.files, base, process.name)
     ]
     _refuse_shared_rows(found)
     chosen = _of_shard(found, shard)
-    files, skipped = survey(chosen, skip_bad=settings.on_bad_file == "skip")
-    plans = tuple(FilePlan(process, file) for process, file in files)
-    recipe = Recipe(settings, nodes, preselection, processes, plans, skipped, shard, len(found), user_defined)
+    surveyed = survey(chosen, skip_bad=settings.on_bad_file == "skip", complete=shard == (1, 1), progress=progress)
+    recipe = Recipe(
+        settings,
+        nodes,
+        preselection,
+        processes,
+        files=tuple(FilePlan(process, file) for process, file in surveyed.good),
+        skipped=surveyed.skipped,
+        shard=shard,
+        notes=surveyed.notes,
+        found=digest([(process.name, _below(base, file)) for process, file in found]),
+        user_defined=user_defined,
+    )
     recipe.check()
     return recipe
 
 
-def _of_shard(found: list[tuple[ProcessRecipe, Path]], shard: tuple[int, int]) -> list[tuple[ProcessRecipe, Path]]:
+def _below(base: Path, file: Location) -> str:
+    """Return the name of a file that is the same wherever a batch system puts the directory that it is in."""
+    if not file.is_remote and file.path.is_relative_to(base):
+        return file.path.relative_to(base).as_posix()
+    return str(file)
+
+
+def _of_shard(
+    found: list[tuple[ProcessRecipe, Location]], shard: tuple[int, int]
+) -> list[tuple[ProcessRecipe, Location]]:
     """Take the part of a shard: consecutive files, as many in each as in every other, or one more."""
     number, of = shard
     if not 1 <= number <= of:
@@ -304,14 +332,14 @@ def _process(
     return ProcessRecipe(name, item, weight, variations, hypothesis, condition, needs)
 
 
-def _refuse_shared_rows(found: Iterable[tuple[ProcessRecipe, Path]]) -> None:
+def _refuse_shared_rows(found: Iterable[tuple[ProcessRecipe, Location]]) -> None:
     """Refuse a file that two processes take whole: its events would be signal and background at once."""
-    users: dict[tuple[Path, str | None], ProcessRecipe] = {}
-    for process, path in found:
-        other = users.setdefault((path.resolve(), process.settings.tree), process)
+    users: dict[tuple[Location | Path, str | None], ProcessRecipe] = {}
+    for process, file in found:
+        other = users.setdefault((identity(file), process.settings.tree), process)
         if other is not process and (other.settings.rows is None or process.settings.rows is None):
             msg = (
-                f"{path} belongs to processes {other.name!r} and {process.name!r}; "
+                f"{file} belongs to processes {other.name!r} and {process.name!r}; "
                 "say with rows which of its rows belong to each"
             )
             raise UsageError(msg)
@@ -328,23 +356,28 @@ def _feature(name: str, item: FeatureSettings, node: Node, files: Iterable[FileP
 
 
 def _spectator_type(name: str, files: Iterable[FilePlan]) -> str:
-    """Find one type that keeps a spectator's values in all files.
+    """Find one type that keeps a spectator's values in all files; empty if there are none.
 
     Raises:
         InputError: if there is none.
     """
-    so_far, first = "", Path()
+    so_far, first = "", ""
     for plan in files:
         found = plan.file.dtype_of(name)
-        so_far, first = so_far or found, first if so_far else plan.file.path
-        common = "object" if found == so_far == "object" else None
-        if "object" not in (found, so_far):
-            common = np.result_type(np.dtype(so_far), np.dtype(found)).name
-        exact = common is not None and (
-            np.dtype(common).kind != "f" or "f" in np.dtype(so_far).kind + np.dtype(found).kind
-        )
-        if common is None or not exact:
-            msg = f"spectator {name!r} is {so_far} in {first} and {found} in {plan.file.path}; no one type keeps both"
+        common = common_type(so_far or found, found)
+        if common is None:
+            msg = (
+                f"spectator {name!r} is {so_far} in {first} and {found} in {plan.file.location}; no one type keeps both"
+            )
             raise InputError(msg)
-        so_far = common
+        so_far, first = common, first or str(plan.file.location)
     return so_far
+
+
+def common_type(one: str, other: str) -> str | None:
+    """Return numpy's name of a type that keeps the values of two; None if there is none."""
+    if "object" in (one, other):
+        return "object" if one == other else None
+    common = np.result_type(np.dtype(one), np.dtype(other))
+    exact = common.kind != "f" or "f" in np.dtype(one).kind + np.dtype(other).kind
+    return common.name if exact else None

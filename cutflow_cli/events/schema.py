@@ -14,6 +14,8 @@ from cutflow_cli.errors import InputError
 
 SCHEMA_VERSION = 1
 METADATA_KEY = b"cutflow"
+#: Where a part of an ingest says what it is (`events.shards`).
+SHARD_KEY = b"cutflow-shard"
 ROW_GROUP_EVENTS = 131_072
 
 Role = Literal["signal", "background"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,14 +21,19 @@ import pyarrow.parquet as pq
 from cutflow_cli.artifacts import written_file
 from cutflow_cli.errors import InputError
 from cutflow_cli.events.finish import CountedFile
-from cutflow_cli.events.read import Block, FileCounts, Stage
+from cutflow_cli.events.plain import open_parquet
+from cutflow_cli.events.read import Block, FileCounts
+from cutflow_cli.events.readers.base import first_line
 from cutflow_cli.events.recipe import Recipe, source_of
-from cutflow_cli.events.schema import ROW_GROUP_EVENTS, FeatureInfo, SkippedFile, SourceFile
+from cutflow_cli.events.schema import ROW_GROUP_EVENTS, SHARD_KEY, FeatureInfo, SkippedFile, SourceFile
 from cutflow_cli.events.settings import IngestSettings
+from cutflow_cli.events.stages import Stage
+from cutflow_cli.selection.text import render
 
-SHARD_KEY = b"cutflow-shard"
 SHARD_SCHEMA_VERSION = 1
 _FILE, _ROW, _WEIGHT, _HYPOTHESIS, _IDENTITY = "#file", "#row", "#weight", "#hypothesis", "#identity"  # never a feature
+_VARIED = f"{_WEIGHT}_"
+_SHOWN_TEXTS = 100  #: texts of columns that pick rows, which messages may need
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +41,19 @@ class ShardDescription:
     """What a shard says about itself.
 
     Attributes:
-        settings: of the ingest, the same for all shards.
+        settings: of the ingest, the same for all shards but for `on_bad_file`.
         features: the features, their types as in the shard.
-        spectators: numpy's name of each spectator's type.
+        spectators: numpy's name of each spectator's type; empty where there is no file.
         preselection: the conditions applied, in our own language.
         per_object: see `EventsMetadata.per_object`.
+        jagged: names that have one value for each object.
         user_defined: digest of the user's own observables; None for none.
         shard: which part of the files, from 1, and of how many.
+        found: digest of the names of all files, those of the other shards included.
         files: those read, with what was found in them.
         sources: the same files, for the metadata.
+        formats: how each of them was understood.
         skipped: those done without.
-        formats: how the files of each process were understood.
         digest: of the shard's inputs and settings.
         command: the command line that wrote it.
     """
@@ -56,12 +63,14 @@ class ShardDescription:
     spectators: dict[str, str]
     preselection: tuple[str, ...]
     per_object: tuple[str, ...]
+    jagged: tuple[str, ...]
     user_defined: str | None
     shard: tuple[int, int]
+    found: str
     files: tuple[CountedFile, ...]
     sources: tuple[SourceFile, ...]
+    formats: tuple[str, ...]
     skipped: tuple[SkippedFile, ...]
-    formats: dict[str, str]
     digest: str
     command: str | None
 
@@ -72,25 +81,50 @@ class ShardDescription:
             settings=recipe.settings,
             features=recipe.features,
             spectators=recipe.spectator_types,
-            preselection=recipe.condition_texts,
+            preselection=tuple(render(node) for node in recipe.conditions),
             per_object=recipe.observables,
+            jagged=tuple(sorted(recipe.per_object)),
             user_defined=recipe.user_defined.digest,
             shard=recipe.shard,
+            found=recipe.found,
             files=files,
             sources=tuple(source_of(plan.file) for plan in recipe.files),
+            formats=tuple(plan.file.format for plan in recipe.files),
             skipped=recipe.skipped,
-            formats=recipe.formats,
             digest=recipe.digest,
             command=command,
         )
 
+    @property
+    def formats_of_processes(self) -> dict[str, str]:
+        """How the files of each process were understood, for people."""
+        found: dict[str, dict[str, None]] = {}
+        for file, text in zip(self.files, self.formats, strict=True):
+            found.setdefault(file.process, {})[text] = None
+        return {name: " and ".join(formats) for name, formats in found.items()}
+
+    @property
+    def events(self) -> int:
+        """How many events passed the preselection."""
+        return sum(file.counts.stages[-1].events for file in self.files)
+
     def to_json(self) -> bytes:
         """Encode for the Parquet metadata."""
         raw: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
-        raw["settings"] = self.settings.model_dump(mode="json")
+        raw["settings"] = self.settings.model_dump(mode="json", exclude_unset=True)  # some mean more than their default
         for name in ("features", "sources", "skipped"):
             raw[name] = [asdict(item) for item in raw[name]]
-        raw["files"] = [{**asdict(file), "counts": _counts_to_json(file.counts)} for file in self.files]
+        raw["files"] = [
+            {
+                "process": file.process,
+                "stages": [[stage.events, stage.sumw, stage.sumw2] for stage in file.counts.stages],
+                "not_finite": file.counts.not_finite,
+                "texts": sorted(file.counts.texts)[:_SHOWN_TEXTS],
+                "beside": file.beside,
+                "header": file.header,
+            }
+            for file in self.files
+        ]
         return json.dumps({"schema_version": SHARD_SCHEMA_VERSION, **raw}, allow_nan=False).encode()
 
     @classmethod
@@ -110,61 +144,87 @@ class ShardDescription:
             raw["features"] = tuple(FeatureInfo(**item) for item in raw["features"])
             raw["sources"] = tuple(SourceFile(**item) for item in raw["sources"])
             raw["skipped"] = tuple(SkippedFile(**item) for item in raw["skipped"])
-            raw["files"] = tuple(
-                CountedFile(
-                    item["process"],
-                    _counts_from_json(item["counts"]),
-                    item["beside"],
-                    None if item["header"] is None else tuple(item["header"]),
-                )
-                for item in raw["files"]
-            )
-            for name in ("preselection", "per_object", "shard"):
+            raw["files"] = tuple(_counted_file(item) for item in raw["files"])
+            for name in ("preselection", "per_object", "jagged", "shard", "formats"):
                 raw[name] = tuple(raw[name])
             return cls(**raw)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            msg = f"{where}: the shard's description is damaged ({error}); make it again"
+            what = first_line(error)
+            msg = f"{where}: the shard's description is damaged ({what}); make it again"
             raise InputError(msg) from error
 
 
-def _counts_to_json(counts: FileCounts) -> dict[str, Any]:
-    return {"stages": [asdict(stage) for stage in counts.stages], "not_finite": counts.not_finite}
+def _counted_file(raw: dict[str, Any]) -> CountedFile:
+    counts = FileCounts([Stage(*stage) for stage in raw["stages"]], raw["not_finite"], frozenset(raw["texts"]))
+    return CountedFile(raw["process"], counts, raw["beside"], None if raw["header"] is None else tuple(raw["header"]))
 
 
-def _counts_from_json(raw: dict[str, Any]) -> FileCounts:
-    return FileCounts([Stage(**stage) for stage in raw["stages"]], raw["not_finite"])
+def _schema(recipe: Recipe) -> pa.Schema:
+    """Return the columns of a shard, which do not depend on what its files hold."""
+    fields: list[tuple[str, Any]] = [(feature.name, pa.type_for_alias(feature.dtype)) for feature in recipe.features]
+    fields += [
+        (name, pa.string() if dtype in ("object", "") else pa.from_numpy_dtype(np.dtype(dtype)))
+        for name, dtype in recipe.spectator_types.items()
+    ]
+    fields += [(_FILE, pa.int32()), (_ROW, pa.int64()), (_WEIGHT, pa.float64())]
+    fields += [(f"{_VARIED}{name}", pa.float64()) for name in recipe.settings.variations]
+    if any(process.hypothesis is not None for process in recipe.processes):
+        fields.append((_HYPOTHESIS, pa.float64()))
+    if recipe.settings.split_by:
+        fields.append((_IDENTITY, pa.uint64()))
+    return pa.schema(fields)
 
 
 class ShardWriter:
-    """Writes a shard block by block; it appears under its name only when complete. Use as a context manager."""
+    """Writes a shard block by block; it appears under its name only when complete. Use as a context manager.
 
-    def __init__(self, out: Path) -> None:
+    Args:
+        out: the shard.
+        recipe: what it is made by.
+    """
+
+    def __init__(self, out: Path, recipe: Recipe) -> None:
         self._out = out
+        self._schema = _schema(recipe)
         self._description: ShardDescription | None = None
+        self._pending: list[pa.Table] = []
+        self._pending_rows = 0
         self._writer: pq.ParquetWriter | None = None
         self._manager: AbstractContextManager[Path] | None = None
-        self._path: Path | None = None
 
     def __enter__(self) -> ShardWriter:
         self._manager = written_file(self._out)
-        self._path = self._manager.__enter__()
+        path = self._manager.__enter__()
+        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd", write_page_checksum=True)
         return self
 
     def write(self, block: Block) -> None:
         """Append events."""
-        arrays: dict[str, Any] = {name: pa.array(values) for name, values in block.columns.items()}
-        arrays[_FILE] = pa.array(np.full(len(block), block.file, dtype=np.int32))
-        arrays[_ROW] = pa.array(block.rows.astype(np.int64))
-        arrays[_WEIGHT] = pa.array(block.weight)
-        arrays.update({f"{_WEIGHT}_{name}": pa.array(values) for name, values in block.variations.items()})
-        if block.hypothesis is not None:
-            arrays[_HYPOTHESIS] = pa.array(block.hypothesis)
-        if block.identity is not None:
-            arrays[_IDENTITY] = pa.array(block.identity)
-        table = pa.table(arrays)
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd", write_page_checksum=True)
-        self._writer.write_table(table)
+        arrays: dict[str, Any] = {
+            **block.columns,
+            _FILE: np.full(len(block), block.file, dtype=np.int32),
+            _ROW: block.rows,
+            _WEIGHT: block.weight,
+            **{f"{_VARIED}{name}": values for name, values in block.variations.items()},
+            _HYPOTHESIS: block.hypothesis,
+            _IDENTITY: block.identity,
+        }
+        columns = [
+            pa.nulls(len(block), field.type)  # a variation that leaves the process alone
+            if arrays.get(field.name) is None
+            else pa.array(arrays[field.name], type=field.type)
+            for field in self._schema
+        ]
+        self._pending.append(pa.table(columns, schema=self._schema))
+        self._pending_rows += len(block)
+        if self._pending_rows >= ROW_GROUP_EVENTS:  # of few events that pass, many row groups would be made
+            self._flush()
+
+    def _flush(self) -> None:
+        assert self._writer is not None
+        if self._pending:
+            self._writer.write_table(pa.concat_tables(self._pending))
+        self._pending, self._pending_rows = [], 0
 
     def finish(self, description: ShardDescription) -> None:
         """Say what has been written; without this nothing appears."""
@@ -174,12 +234,14 @@ class ShardWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._manager is not None
+        assert self._writer is not None
         try:
-            if kind is None and self._description is not None:
-                if self._writer is None:  # no event passed in this shard; the others may hold some
-                    self._writer = pq.ParquetWriter(self._path, pa.schema([(_FILE, pa.int32())]))
-                self._writer.add_key_value_metadata({SHARD_KEY: self._description.to_json()})
-            if self._writer is not None:
+            try:
+                if kind is None:
+                    assert self._description is not None
+                    self._flush()
+                    self._writer.add_key_value_metadata({SHARD_KEY: self._description.to_json()})
+            finally:
                 self._writer.close()
         except BaseException as failure:  # a full disk may be met as late as in the footer
             self._manager.__exit__(type(failure), failure, failure.__traceback__)
@@ -188,22 +250,24 @@ class ShardWriter:
 
 
 class ShardFile:
-    """A shard opened for reading.
+    """A shard for reading; it is open only while its events are read, since there may be thousands.
 
     Raises:
         InputError: if it is missing, damaged, or no shard.
     """
 
     def __init__(self, path: Path) -> None:
-        from cutflow_cli.events.plain import open_parquet
-
         self.path = path
-        self._parquet = open_parquet(path)
-        raw = (self._parquet.metadata.metadata or {}).get(SHARD_KEY)
-        if raw is None:
-            msg = f"{path}: is no shard of an ingest (cutflow ingest --shard makes them)"
-            raise InputError(msg)
-        self.description = ShardDescription.from_json(raw, str(path))
+        with closing(open_parquet(path)) as parquet:
+            raw = (parquet.metadata.metadata or {}).get(SHARD_KEY)
+            if raw is None:
+                msg = f"{path}: is no shard of an ingest (cutflow ingest --shard makes them)"
+                raise InputError(msg)
+            self.description = ShardDescription.from_json(raw, str(path))
+            counted, rows = self.description.events, parquet.metadata.num_rows
+            if counted != rows:
+                msg = f"{path}: holds {rows} events, but its description counts {counted}; make it again"
+                raise InputError(msg)
 
     def blocks(self, columns: tuple[str, ...] | None = None) -> Iterator[Block]:
         """Read the shard's events.
@@ -213,38 +277,43 @@ class ShardFile:
 
         Yields:
             Events of one file each, in the order in which they were written; files are counted within the shard.
+
+        Raises:
+            InputError: if the data are damaged.
         """
-        names = self._parquet.schema_arrow.names
-        own = tuple(name for name in names if not name.startswith("#"))
-        wanted = [name for name in names if name.startswith("#")] + list(own if columns is None else columns)
-        if _WEIGHT not in names:
-            return
-        for batch in self._parquet.iter_batches(batch_size=ROW_GROUP_EVENTS, columns=wanted):
-            file = batch.column(_FILE).to_numpy()
-            for start, stop in _runs(file):
-                yield self._block(
-                    batch.slice(start, stop - start), int(file[start]), own if columns is None else columns
-                )
+        with closing(open_parquet(self.path)) as parquet:
+            names = parquet.schema_arrow.names
+            own = tuple(name for name in names if not name.startswith("#")) if columns is None else columns
+            wanted = [*(name for name in names if name.startswith("#")), *own]
+            try:
+                for batch in parquet.iter_batches(batch_size=ROW_GROUP_EVENTS, columns=wanted):
+                    file = batch.column(_FILE).to_numpy()
+                    for start, stop in _runs(file):
+                        yield _block(batch.slice(start, stop - start), int(file[start]), own)
+            except (pa.ArrowException, OSError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise  # the disk's fault, not the file's
+                msg = f"{self.path}: damaged shard ({first_line(error)}); make it again"
+                raise InputError(msg) from error
 
-    def _block(self, batch: pa.RecordBatch, file: int, columns: tuple[str, ...]) -> Block:
-        def array(name: str) -> Any:  # noqa: ANN401
-            return batch.column(name).to_numpy(zero_copy_only=False)
 
-        names = batch.schema.names
-        prefix = f"{_WEIGHT}_"
-        return Block(
-            file=file,
-            rows=array(_ROW),
-            columns={name: array(name) for name in columns},
-            weight=array(_WEIGHT),
-            variations={name.removeprefix(prefix): array(name) for name in names if name.startswith(prefix)},
-            hypothesis=array(_HYPOTHESIS) if _HYPOTHESIS in names else None,
-            identity=array(_IDENTITY) if _IDENTITY in names else None,
-        )
+def _block(batch: pa.RecordBatch, file: int, columns: tuple[str, ...]) -> Block:
+    """Turn rows of one file into a block."""
 
-    def close(self) -> None:
-        """Close the file."""
-        self._parquet.close()
+    def array(name: str) -> Any:  # noqa: ANN401
+        return batch.column(name).to_numpy(zero_copy_only=False)
+
+    names = batch.schema.names
+    varied = [name for name in names if name.startswith(_VARIED) and not batch.column(name).null_count]
+    return Block(
+        file=file,
+        rows=array(_ROW),
+        columns={name: array(name) for name in columns},
+        weight=array(_WEIGHT),
+        variations={name.removeprefix(_VARIED): array(name) for name in varied},
+        hypothesis=array(_HYPOTHESIS) if _HYPOTHESIS in names else None,
+        identity=array(_IDENTITY) if _IDENTITY in names else None,
+    )
 
 
 def _runs(values: np.ndarray[Any, Any]) -> Iterator[tuple[int, int]]:
@@ -253,9 +322,11 @@ def _runs(values: np.ndarray[Any, Any]) -> Iterator[tuple[int, int]]:
     yield from zip([0, *edges.tolist()], [*edges.tolist(), len(values)], strict=True)
 
 
-def is_shard(path: Path) -> bool:
-    """Whether a Parquet file is a shard; false for what can't be read."""
+def digest_of_shard(path: Path) -> str | None:
+    """Return the digest of a shard's inputs and settings; None for what is none or can't be read."""
+    if not path.is_file():
+        return None
     try:
-        return SHARD_KEY in (pq.read_metadata(path).metadata or {})
-    except (OSError, pa.ArrowException):
-        return False
+        return ShardFile(path).description.digest
+    except InputError:
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,15 @@ from cutflow_cli.errors import InputError, UsageError, nearest
 from cutflow_cli.events import plain
 from cutflow_cli.events.batch import EventBatch, EventSample
 from cutflow_cli.events.load import load_samples
-from cutflow_cli.events.schema import HYPOTHESIS, METADATA_KEY, ROW_GROUP_EVENTS, EventsMetadata, Split, VariationInfo
+from cutflow_cli.events.schema import (
+    HYPOTHESIS,
+    METADATA_KEY,
+    ROW_GROUP_EVENTS,
+    SHARD_KEY,
+    EventsMetadata,
+    Split,
+    VariationInfo,
+)
 from cutflow_cli.events.splits import SplitFractions
 
 
@@ -217,6 +226,7 @@ def open_events(
     parquet = plain.open_parquet(path)
     raw = (parquet.schema_arrow.metadata or {}).get(METADATA_KEY) or (parquet.metadata.metadata or {}).get(METADATA_KEY)
     notes: list[str] = []
+    _refuse_shard(path, (parquet.metadata.metadata or {}).get(SHARD_KEY))
     if raw is not None:
         if hypothesis_column != HYPOTHESIS:
             msg = f"{path}: is an events file, whose mass points are in its column {HYPOTHESIS!r}"
@@ -228,6 +238,15 @@ def open_events(
         )
     chosen = plain.choose_features(path, parquet, layout.metadata, features)
     return EventsFile(path, parquet, layout, chosen, notes)
+
+
+def _refuse_shard(path: Path, description: bytes | None) -> None:
+    """Refuse a part of an ingest, whose weights mean nothing before the other parts are known."""
+    if description is not None:
+        match = re.search(rb'"shard": \[(\d+), (\d+)\]', description)
+        which = f"shard {int(match[1])} of {int(match[2])}" if match else "a shard"
+        msg = f"{path}: is {which} of an ingest; put all of them together with cutflow merge"
+        raise InputError(msg)
 
 
 def description_of(path: Path) -> EventsMetadata | None:

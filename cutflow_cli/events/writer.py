@@ -99,7 +99,8 @@ class EventsWriter:
         for feature in self.metadata.features:
             arrays[feature.name] = pa.array(batch.columns[feature.name], type=pa.type_for_alias(feature.dtype))
         for name in self.metadata.spectators:
-            arrays[name] = pa.array(batch.columns[name])
+            values = batch.columns[name]  # texts that are all missing have no type of their own
+            arrays[name] = pa.array(values, type=pa.string() if values.dtype == object else None)
         arrays[LABEL] = pa.array(batch.label, type=pa.int8())
         arrays[WEIGHT] = pa.array(batch.weight, type=pa.float64())
         arrays[PROCESS] = pa.DictionaryArray.from_arrays(batch.process.astype(np.int32), self._names)
