@@ -1,5 +1,8 @@
 """Laws of the expression language, on expressions nobody would think of."""
 
+import ast
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -134,19 +137,100 @@ def test_the_result_does_not_depend_on_strides_or_length():
         np.testing.assert_array_equal(strided[::997], single)
 
 
+def from_python(tree):
+    """Our tree from Python's own reading of an expression that both languages have."""
+    match tree:
+        case ast.Constant(value):
+            return Number(float(value))
+        case ast.Name(name):
+            return Name(name)
+        case ast.Attribute(ast.Name(path), name):
+            return Name(f"{path}.{name}")
+        case ast.UnaryOp(operator, operand):
+            inner = from_python(operand)
+            return {ast.USub: Negative, ast.Not: Not, ast.UAdd: lambda node: node}[type(operator)](inner)
+        case ast.BinOp(left, operator, right):
+            return Arithmetic(PYTHONS[type(operator)], from_python(left), from_python(right))
+        case ast.BoolOp(operator, operands):
+            return (And if isinstance(operator, ast.And) else Or)(tuple(map(from_python, operands)))
+        case ast.Compare(first, operators, rest):
+            words = tuple(PYTHONS[type(operator)] for operator in operators)
+            return Compare(tuple(map(from_python, (first, *rest))), words)
+        case ast.Call(ast.Name(function), arguments):
+            return Call(function, tuple(map(from_python, arguments)))
+    raise AssertionError
+
+
+def without_negative_literals(node):
+    """Our tree with `-1` as the negative of 1, which Python's tree does not tell from `-(1)`."""
+    match node:
+        case Number(value) if math.copysign(1, value) < 0:
+            return Negative(Number(-value))
+        case Negative(operand) | Not(operand):
+            return type(node)(without_negative_literals(operand))
+        case Arithmetic(operator, left, right):
+            return Arithmetic(operator, without_negative_literals(left), without_negative_literals(right))
+        case Call(function, arguments):
+            return Call(function, tuple(map(without_negative_literals, arguments)))
+        case And(operands) | Or(operands):
+            return type(node)(tuple(map(without_negative_literals, operands)))
+        case Compare(operands, operators):
+            return Compare(tuple(map(without_negative_literals, operands)), operators)
+    return node
+
+
+PYTHONS = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.Mod: "%",
+    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
+}  # fmt: skip
+spaces = st.sampled_from(["", " "])
+
+
+@st.composite
+def number_texts(draw, depth=3):
+    """Draw the text of a number, with parentheses and spaces where they need not be."""
+    if depth == 0:
+        return draw(st.sampled_from(["a", "b", "jet0.pt", "1", "2.5", ".5", "1e-3", "3."]))
+    form = draw(
+        st.sampled_from(
+            ["{0}", "({0})", "-{0}", "- {0}", "+{0}", "sqrt( {0})", "min({0},{1})", "{0}{op}{1}", "{0} {op} {1}"]
+        )
+    )
+    operator = draw(st.sampled_from(["+", "-", "*", "/", "**", "%"]))
+    return form.format(*(draw(number_texts(depth - 1)) for _ in range(1 + ("{1}" in form))), op=operator)
+
+
+@st.composite
+def condition_texts(draw, depth=3):
+    if depth == 0:
+        sides = draw(st.lists(number_texts(2), min_size=2, max_size=4))
+        return sides[0] + "".join(f"{draw(st.sampled_from(COMPARISONS))}{draw(spaces)}{side}" for side in sides[1:])
+    form = draw(st.sampled_from(["{0}", "{0} and {1}", "{0} or {1}", "not {0}", "({0})", "not({0})"]))
+    return form.format(*(draw(condition_texts(depth - 1)) for _ in range(1 + ("{1}" in form))))
+
+
+@given(st.one_of(number_texts(4), condition_texts()))
+def test_precedence_is_pythons(text):
+    ours = without_negative_literals(parse(text))
+    assert ours == from_python(ast.parse(text, mode="eval").body)
+
+
 pieces = st.sampled_from(
     ["a", "1", "2.5e", "(", ")", "+", "-", "**", "not ", " and ", " or ", "<", "==", ",", "sqrt(", "where(", ".", " ",
-     "lambda", ":", "'", "[", "]", "~", "&", "|", "=", "!", "#", "\\", "\n", "\0", "é", "٣", "\ud800", "e9", "0", "_"]
+     "lambda", ":", "'", "[", "]", "~", "&", "|", "=", "!", "#", "\\", "\n", "\0", "é", "٣", "\ud800", "e9", "0", "_",
+     "jet", "muon0,", ".pt", ".inv_mass", ":4", "veto ", " [any]", "[all]", "[ANY]", "any ", "count(", "max(", "sum(",
+     "&&", "||", "TMath::", "Abs(", "Sum$(", "Max$(", "$", "Jet_pt[0]", "[1]", "^", "pow(", "= =", " GeV", "float32("]
 )  # fmt: skip
 
 
+@pytest.mark.parametrize("dialect", ["cutflow", "root"])
 @pytest.mark.parametrize("text", [st.text(max_size=60), st.lists(pieces, max_size=25).map("".join)])
-def test_arbitrary_text_parses_or_is_refused_in_words(text):
+def test_arbitrary_text_parses_or_is_refused_in_words(text, dialect):
     @settings(max_examples=150)
     @given(text)
     def check(text):
         try:
-            node = parse(text)
+            node = parse(text, dialect=dialect)
         except ExpressionError as error:
             assert len(str(error).split("\n")) == 3
             assert 0 <= error.position <= len(text)
