@@ -118,11 +118,8 @@ class Recipe:
 
     @cached_property
     def condition_texts(self) -> tuple[str, ...]:
-        """The preselection in our own language, as the user wrote it where that says the same."""
-        asked = (" ".join(text.split()) for text in self.settings.preselection)
-        own = self.settings.cut_dialect == "cutflow"
-        pairs = zip(asked, self.conditions, strict=True)
-        return tuple(text if own and parse(text) == node else render(node) for text, node in pairs)
+        """The preselection in our own language."""
+        return condition_texts(self.settings, self.conditions)
 
     @cached_property
     def features(self) -> tuple[FeatureInfo, ...]:
@@ -184,6 +181,19 @@ class Recipe:
                 msg = f"spectator {name!r} has one value for each object, where one for the event is needed"
                 raise InputError(msg)
         _ = self.features, self.spectator_types
+
+
+def condition_texts(settings: IngestSettings, conditions: Iterable[Node]) -> tuple[str, ...]:
+    """Write the preselection in our own language, as the user did where that says the same.
+
+    Args:
+        settings: with the conditions as they were asked for.
+        conditions: what they came to, in the same order.
+    """
+    asked = (" ".join(text.split()) for text in settings.preselection)
+    own = settings.cut_dialect == "cutflow"
+    pairs = zip(asked, conditions, strict=True)
+    return tuple(text if own and parse(text) == node else render(node) for text, node in pairs)
 
 
 def recipe_digest(

@@ -77,6 +77,8 @@ def _explain(error: ValidationError) -> str:
     first = next((item for item in errors if item["type"] == "extra_forbidden"), errors[0])  # missing, if misspelt
     place = [str(part) for part in first["loc"] if part != "[key]"]
     if first["type"] == "extra_forbidden":
+        if place[-1].replace("-", "_") == "observables_from":
+            return f"{'.'.join(place)}: only the command line names code that is executed: --observables-from FILE.py"
         model = _SECTIONS.get(place[0], IngestSettings) if len(place) > 1 else IngestSettings
         return f"{'.'.join(place)}: no such setting; {nearest(place[-1], model.model_fields)}"
     if first["type"] == "missing":

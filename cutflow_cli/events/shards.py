@@ -28,7 +28,6 @@ from cutflow_cli.events.recipe import Recipe, source_of
 from cutflow_cli.events.schema import ROW_GROUP_EVENTS, SHARD_KEY, FeatureInfo, SkippedFile, SourceFile
 from cutflow_cli.events.settings import IngestSettings
 from cutflow_cli.events.stages import Stage
-from cutflow_cli.selection.text import render
 
 SHARD_SCHEMA_VERSION = 1
 _FILE, _ROW, _WEIGHT, _HYPOTHESIS, _IDENTITY = "#file", "#row", "#weight", "#hypothesis", "#identity"  # never a feature
@@ -81,7 +80,7 @@ class ShardDescription:
             settings=recipe.settings,
             features=recipe.features,
             spectators=recipe.spectator_types,
-            preselection=tuple(render(node) for node in recipe.conditions),
+            preselection=recipe.condition_texts,
             per_object=recipe.observables,
             jagged=tuple(sorted(recipe.per_object)),
             user_defined=recipe.user_defined.digest,

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from cutflow_cli.errors import InputError, NegativeAnswer, UsageError
-from cutflow_cli.events.recipe import common_type
+from cutflow_cli.events.recipe import common_type, condition_texts
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.events.settings import IngestSettings
 from cutflow_cli.events.shards import ShardDescription
 from cutflow_cli.selection.parse import parse_arithmetic, parse_condition
 from cutflow_cli.selection.per_object import without_quantifiers
-from cutflow_cli.selection.text import render
 from cutflow_cli.selection.tree import Name
 
 Shards = Sequence[tuple[Path, ShardDescription]]
@@ -42,7 +41,7 @@ def together(shards: Shards) -> ShardDescription:
         descriptions[0],
         features=_features(shards),
         spectators={name: _spectator_type(name, shards) for name in settings.spectators},
-        preselection=tuple(render(without_quantifiers(node, jagged)) for node in conditions),
+        preselection=condition_texts(settings, (without_quantifiers(node, jagged) for node in conditions)),
         per_object=tuple(dict.fromkeys(name for one in descriptions for name in one.per_object)),
         jagged=tuple(sorted(jagged)),
         shard=(1, 1),

@@ -189,9 +189,9 @@ def test_values_that_are_not_finite_are_kept_and_counted(tmp_path):
     ("weights", "signal", "says"),
     [
         ([1.0, np.nan, 1.0], {"cross_section": 1.0}, r"s.parquet: weight 'w' is missing for 1 of rows 0 to 2"),
-        ([0.0, 0.0, 0.0], {"cross_section": 1.0}, "process 'S': all weights are zero"),
+        ([0.0, 0.0, 0.0], {"cross_section": 1.0}, "weights of its 3 events before any preselection are all zero"),
         ([0.0, 0.0, 0.0], {"weights_are_yields": True}, "the weights of its 3 events sum to 0, not above 0"),
-        ([1.0, 1.0, -3.0], {"cross_section": 1.0}, "process 'S': the weights sum to -1; a cross section needs"),
+        ([1.0, 1.0, -3.0], {"cross_section": 1.0}, "before any preselection sum to -1; a cross section needs"),
         ([1.0, 1.0, -3.0], {"cross_section": 1.0, "sum_of_weights": 9.0}, "the weights of its 3 events sum to -1"),
         ([1.0, 1.0, 1.0], {"cross_section": 1.0, "generated_events": 4}, "4 events were generated but .* hold 3"),
         (

@@ -22,7 +22,8 @@ def test_the_cross_section_times_the_luminosity_is_what_a_full_sample_is_worth()
 
 
 def test_k_factor_and_filter_efficiency_multiply_the_cross_section():
-    normalisation = Normalisation.of("p", process(cross_section=10.0, k_factor=1.2, filter_efficiency=0.25), 2.0, NOTHING)
+    settings = process(cross_section=10.0, k_factor=1.2, filter_efficiency=0.25)
+    normalisation = Normalisation.of("p", settings, 2.0, NOTHING)
     assert normalisation.cross_section == pytest.approx(3.0)
     assert normalisation.scale(600.0) == pytest.approx(10.0)
 
@@ -46,17 +47,23 @@ def test_the_denominator_is_what_is_given_or_what_was_read():
 
 
 def test_a_sum_over_part_of_the_events_is_no_denominator():
+    found = Found(GeneratorSums(100, 90.0, 85.0))
     with pytest.raises(InputError, match=r"500 events were generated but the files hold 100.*give sum_of_weights"):
-        generated("p", process(cross_section=1, weight="w", generated_events=500), Found(GeneratorSums(100, 90.0, 85.0)))
+        generated("p", process(cross_section=1, weight="w", generated_events=500), found)
 
 
-@pytest.mark.parametrize(("sumw", "sumw2", "says"), [(0.0, 0.0, "all weights are zero"), (-3.0, 9.0, "sum to -3")])
+@pytest.mark.parametrize(
+    ("sumw", "sumw2", "says"),
+    [(0.0, 0.0, "the weights of its 5 events before any preselection are all zero"), (-3.0, 9.0, "sum to -3")],
+)
 def test_a_denominator_must_be_positive(sumw, sumw2, says):
     with pytest.raises(InputError, match=says):
         generated("p", process(cross_section=1, weight="w"), Found(GeneratorSums(5, sumw, sumw2)))
 
 
 def test_weights_must_be_finite():
-    check_weights(np.array([1.0, -1.0, 0.0]), "a.root", "w", 0)
+    check_weights(np.array([1.0, -1.0, 0.0]), "a.root", "w", 0, 3)
     with pytest.raises(InputError, match=r"a.root: weight 'w' is infinite for 2 of rows 10 to 12 \(first: row 11\)"):
-        check_weights(np.array([1.0, -np.inf, np.nan]), "a.root", "w", 10)
+        check_weights(np.array([1.0, -np.inf, np.nan]), "a.root", "w", 10, 3)
+    with pytest.raises(InputError, match=r"is missing for 1 of the 2 events picked from rows 10 to 19; remove"):
+        check_weights(np.array([1.0, np.nan]), "a.root", "w", 10, 10)
