@@ -9,7 +9,7 @@ The Art of Computer Programming 3, §5.2.5).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,10 +52,8 @@ def quantiles(
     for level in range(64 // _DIGIT):
         for columns in passes():
             for name in names:
-                keys = _sortable(columns[name])
-                for (of, _), search in searches.items():
-                    if of == name:
-                        search.count(keys, level)
+                mine = [search for (of, _), search in searches.items() if of == name]
+                _count(_sortable(columns[name]), mine, level)
         for search in searches.values():
             search.settle()
     return {name: tuple(_interpolated(searches, name, share, totals[name]) for share in shares) for name in names}
@@ -86,6 +84,18 @@ def _sortable(values: NDArray[np.floating]) -> NDArray[np.uint64]:
     return np.asarray(np.where(bits & _SIGN, ~bits, bits | _SIGN))
 
 
+def _count(keys: NDArray[np.uint64], searches: Sequence[_Search], level: int) -> None:
+    """Count how numbers go on behind the prefixes that are searched for, once where searches still share one."""
+    known, shift = np.uint64(64 - _DIGIT * level), np.uint64(64 - _DIGIT * (level + 1))
+    for prefix in {int(search.prefix) for search in searches}:
+        begin = keys[(keys >> known) == (np.uint64(prefix) >> known)] if level else keys
+        digits = ((begin >> shift) & np.uint64(0xFFFF)).astype(np.int64)
+        counts = np.bincount(digits, minlength=1 << _DIGIT)
+        for search in searches:
+            if int(search.prefix) == prefix:
+                search.counts = counts if search.counts is None else search.counts + counts
+
+
 @dataclass(slots=True)
 class _Search:
     """The search for the number of one rank.
@@ -93,21 +103,14 @@ class _Search:
     Attributes:
         rank: among the numbers that begin with `prefix`, from 0.
         prefix: the bits known so far, as the leading bits.
+        known: how many these are.
+        counts: of numbers that begin with the prefix, by how they go on; None if none were counted yet.
     """
 
     rank: int
     prefix: np.uint64 = field(default_factory=lambda: np.uint64(0))
     known: int = 0
     counts: NDArray[np.int64] | None = None
-
-    def count(self, keys: NDArray[np.uint64], level: int) -> None:
-        """Count how numbers with this prefix continue."""
-        if self.known:
-            keys = keys[(keys >> np.uint64(64 - self.known)) == (self.prefix >> np.uint64(64 - self.known))]
-        shift = np.uint64(64 - _DIGIT * (level + 1))
-        digits = ((keys >> shift) & np.uint64(0xFFFF)).astype(np.int64)
-        counted = np.bincount(digits, minlength=1 << _DIGIT)
-        self.counts = counted if self.counts is None else self.counts + counted
 
     def settle(self) -> None:
         """Take the digit in which the rank lies."""
