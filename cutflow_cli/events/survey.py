@@ -221,7 +221,9 @@ def _refusal(bad: Sequence[_Bad], files: int, typical: Typical) -> InputError:
 def _matrix(bad: Sequence[_Bad], typical: Typical) -> list[str]:
     """Show how files differ from the others: a line for each file, a column for each name."""
     differences = [_differences(item, typical.get(item.process.name, {})) for item in bad[:_SHOWN_FILES]]
-    names = list(dict.fromkeys(name for found in differences for name in found or {}))[:_SHOWN_COLUMNS]
+    differing = {name for found in differences for name in found or {}}
+    names = list(dict.fromkeys(name for known in typical.values() for name in known if name in differing))
+    names = names[:_SHOWN_COLUMNS]
     lines, others = [], []
     if names:
         usual = {name: shown for of_process in typical.values() for name, shown in of_process.items()}
