@@ -168,9 +168,7 @@ class EventReader:
             weight=weight[keep],
             variations=self.varied(plan, rows, weight[keep]),
             hypothesis=self.hypotheses(plan.process, rows),
-            identity=hash_values([rows.stored[name] for name in plan.process.needs.identity])
-            if plan.process.needs.identity
-            else None,
+            identity=_identity(plan, rows),
         )
 
     def columns(self, plan: FilePlan, rows: Rows, counts: FileCounts) -> dict[str, NDArray[Any]]:
@@ -213,6 +211,23 @@ def _feature_values(feature: FeatureInfo, node: Node, rows: Rows) -> NDArray[Any
         values = evaluate(node, rows.values, rows.events)
     with np.errstate(over="ignore"):  # beyond single precision is infinite, and counted
         return np.asarray(values.astype(feature.dtype, copy=False))
+
+
+def _identity(plan: FilePlan, rows: Rows) -> NDArray[np.uint64] | None:
+    """Hash what tells events; None where splits go by row.
+
+    Raises:
+        InputError: if it is missing for some.
+    """
+    columns = {name: rows.stored[name] for name in plan.process.needs.identity}
+    for name, values in columns.items():
+        if values.dtype.kind == "f":  # as whole numbers come that are missing here and there
+            msg = (
+                f"{plan.file.location}: column {name!r} (to split by) is missing for some of rows {rows.first_row} to "
+                f"{rows.first_row + rows.read - 1}; every event needs its number"
+            )
+            raise InputError(msg)
+    return hash_values(list(columns.values())) if columns else None
 
 
 def _weights(process: ProcessRecipe, rows: Rows, file: InputFile) -> NDArray[np.float64]:
