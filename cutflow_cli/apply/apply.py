@@ -1,0 +1,307 @@
+"""Apply cuts from a file to events: count what passes each cut, and write what passes them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from cutflow_cli.apply.conditions import Condition, conditions_of, resolved
+from cutflow_cli.apply.counting import StepSums, depths
+from cutflow_cli.apply.cuts_file import CutsFile, read_cuts
+from cutflow_cli.apply.inputs import Block, EventsInput, Group, Input
+from cutflow_cli.apply.results import Applied, AppliedFlow, GroupFlow, Step
+from cutflow_cli.apply.source import SourceInput, SourceOptions
+from cutflow_cli.apply.writing import EventsTotals, PassingWriter, applied_to
+from cutflow_cli.artifacts import Action, decide, digest
+from cutflow_cli.errors import UsageError
+from cutflow_cli.events.find import identity
+from cutflow_cli.events.readers import Location
+from cutflow_cli.events.schema import METADATA_KEY, ROW_GROUP_EVENTS
+from cutflow_cli.export.choose import Choice, choose
+from cutflow_cli.selection.cut import Cut
+from cutflow_cli.selection.cutflow import CutFlow
+from cutflow_cli.selection.evaluate import evaluate
+from cutflow_cli.selection.parse import parse_arithmetic
+from cutflow_cli.selection.per_object import without_quantifiers
+from cutflow_cli.selection.tree import Node
+
+ALL_EVENTS = "all events"
+#: Changes when the same inputs and settings come to give another file.
+_FORMAT = 1
+
+#: Told the share done (0 to 1) and what is being done.
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyOptions:
+    """How cuts are applied.
+
+    Attributes:
+        choice: which of the selections in the file of cuts; all by default, of replicas the consensus.
+        weight: weight of an event, an expression; None for the column `weight` of events files, and none elsewhere.
+        mask: name of a column to write that says which events pass, instead of dropping the others.
+        source: how files that are no events files are read.
+    """
+
+    choice: Choice = field(default_factory=Choice)
+    weight: str | None = None
+    mask: str | None = None
+    source: SourceOptions = field(default_factory=SourceOptions)
+
+
+def apply_cuts(
+    cuts: Path | str,
+    files: Sequence[Path | str],
+    out: Path | None = None,
+    *,
+    options: ApplyOptions | None = None,
+    force: bool = False,
+    command: str | None = None,
+    progress: Progress | None = None,
+    chunk_rows: int = ROW_GROUP_EVENTS,
+) -> Applied:
+    """Apply the cuts in a JSON file to events.
+
+    On an events file, which has the features as columns and has passed its preselection, the cuts are applied alone. On
+    any other file that ingest reads the preselection comes first, and features are computed from their expressions.
+    Events that pass are those that pass `CutFlow.mask`, event by event.
+
+    Args:
+        cuts: the file of cuts (`cuts_file`).
+        files: events files, or ROOT, Parquet, CSV and LHE files.
+        out: Parquet file to write: all columns of events files and of flat files, or what `options.source.columns`
+            names; of files of objects the features. It needs a single selection, and of events files a single one.
+        options: how; None for the defaults.
+        force: replace whatever is at `out`.
+        command: the command line, kept with what is written.
+        progress: told after each chunk.
+        chunk_rows: events held in memory at most.
+
+    Returns:
+        The cut flow of each selection. Nothing is written if no event passes, unless there is a mask.
+
+    Raises:
+        InputError: if a file is at fault: missing, damaged, without a column; the message names it.
+        UsageError: for an impossible option, or something else at `out` without `force`.
+    """
+    options = options or ApplyOptions()
+    read = read_cuts(cuts)
+    read = replace(read, flows=choose(read.flows, options.choice))
+    weight = None if options.weight is None else parse_arithmetic(options.weight, "--weight-column: ")
+    inputs = _open_all(read, files, weight, replace(options.source, whole=out is not None))
+    task = _Task(read, inputs, options, progress or (lambda done, text: None), chunk_rows)
+    if out is None:
+        _refuse_for_counting(options)
+        return task.counted()
+    _check_output(read, inputs, out, files, options)
+    return task.written(out, force=force, command=command)
+
+
+def _open_all(cuts: CutsFile, files: Sequence[Path | str], weight: Node | None, source: SourceOptions) -> list[Input]:
+    """Open all files, so that what is wrong with the last is known before the first is read."""
+    if not files:
+        msg = "no files to apply the cuts to"
+        raise UsageError(msg)
+    seen: dict[Location | Path, Location] = {}
+    inputs: list[Input] = []
+    for name in files:
+        location = Location.of(name)
+        if identity(location) in seen:
+            msg = f"{location}: is named twice; its events would count twice"
+            raise UsageError(msg)
+        seen[identity(location)] = location
+        if _is_events_file(location):
+            inputs.append(EventsInput(location.path, cuts, weight))
+        else:
+            inputs.append(SourceInput(location, cuts, weight, source))
+    return inputs
+
+
+def _is_events_file(location: Location) -> bool:
+    """Whether cutflow wrote a file as an events file; what can't be read is left to the reader of its format."""
+    if location.is_remote or not location.path.is_file():
+        return False
+    with location.path.open("rb") as stream:
+        if stream.read(4) != b"PAR1":
+            return False
+    try:
+        parquet = pq.ParquetFile(location.path)
+        return METADATA_KEY in {**(parquet.schema_arrow.metadata or {}), **(parquet.metadata.metadata or {})}
+    except (ValueError, OSError):  # pyarrow's errors are of these kinds
+        return False
+
+
+def _refuse_for_counting(options: ApplyOptions) -> None:
+    for name, given in (("--mask", options.mask), ("--column", options.source.columns)):
+        if given is not None:
+            msg = f"{name} is for events that are written; add --out"
+            raise UsageError(msg)
+
+
+def _check_output(
+    cuts: CutsFile, inputs: Sequence[Input], out: Path, files: Sequence[Path | str], options: ApplyOptions
+) -> None:
+    """Refuse what can't be written.
+
+    Raises:
+        UsageError: if there are several selections, or files that have no common form.
+    """
+    if len(cuts.flows) > 1:
+        found = dict.fromkeys(_title(flow) for flow in cuts.flows)
+        msg = (
+            f"--out holds the events of one selection, {cuts.path} has {len(cuts.flows)}; choose with --working-point, "
+            f"--hypothesis or --replica: {', '.join([*found][:12])}"
+        )
+        raise UsageError(msg)
+    for name in (*files, cuts.path):
+        location = Location.of(name)
+        if not location.is_remote and location.path.resolve() == out.resolve():
+            msg = f"{out}: is one of the files to read; choose another --out"
+            raise UsageError(msg)
+    events = [one for one in inputs if isinstance(one, EventsInput)]
+    if events and len(inputs) > 1:
+        msg = f"{events[0].path}: is an events file, which goes into an --out of its own; write one after the other"
+        raise UsageError(msg)
+    if events and options.source.columns is not None:
+        msg = f"--column is for files that are no events files; of {events[0].path} all columns are written"
+        raise UsageError(msg)
+
+
+def _title(flow: CutFlow) -> str:
+    hypothesis = "" if flow.hypothesis is None else f", hypothesis {flow.hypothesis:.15g}"
+    return f"{flow.working_point}{hypothesis}" + (f", replica {flow.replica}" if flow.kind == "replica" else "")
+
+
+class _Task:
+    """Cuts, and the files that they are applied to."""
+
+    def __init__(
+        self, cuts: CutsFile, inputs: Sequence[Input], options: ApplyOptions, progress: Progress, chunk_rows: int
+    ) -> None:
+        self.cuts, self.inputs, self.options = cuts, inputs, options
+        self.progress, self.chunk_rows = progress, chunk_rows
+        self.weighted = all(one.weighted for one in inputs)
+        self.notes = tuple(note for one in inputs for note in one.notes)
+        if not self.weighted and any(one.weighted for one in inputs):
+            self.notes += ("some of the files have no weights, so none are summed; --weight-column gives them some",)
+
+    def counted(self) -> Applied:
+        """Count what passes."""
+        sums = [self._passed(number, writer=None) for number in range(len(self.inputs))]
+        return self._result(sums)
+
+    def written(self, out: Path, *, force: bool, command: str | None) -> Applied:
+        """Count what passes, and write it."""
+        wanted = self._digest()
+        existing = applied_to(out)
+        if decide(out, wanted, None if existing is None else existing["digest"], force=force) is Action.DONE:
+            assert existing is not None
+            return Applied.restored(existing["result"], out, self.notes)
+        with PassingWriter(out, self.options.mask) as writer:
+            totals = self._totals()
+            sums = [self._passed(number, writer, totals) for number in range(len(self.inputs))]
+            result = self._result(sums)
+            if result.empty and self.options.mask is None:
+                return result
+            metadata = None
+            if isinstance(self.inputs[0], EventsInput):
+                metadata = self.inputs[0].metadata if totals is None else totals.described(command, wanted)
+            writer.finish({"digest": wanted, "command": command, "result": result.stored()}, metadata)
+        return replace(result, out=out, written=True)
+
+    def _totals(self) -> EventsTotals | None:
+        """Return what counts for the description of a new events file, where events are dropped."""
+        first = self.inputs[0]
+        if self.options.mask is not None or not isinstance(first, EventsInput):
+            return None
+        return EventsTotals(first.metadata, resolved(self.cuts.flows[0], first.dtypes))
+
+    def _digest(self) -> str:
+        """Digest of what decides the result."""
+        source = self.options.source
+        return digest({
+            "format": _FORMAT,
+            "cuts": self.cuts.digest,
+            "flows": [_title(flow) for flow in self.cuts.flows],
+            "files": [one.digest for one in self.inputs],
+            "weight": self.options.weight,
+            "mask": self.options.mask,
+            "tree": source.tree,
+            "event_format": source.event_format,
+            "observables": source.user_defined.digest,
+            "columns": source.columns,
+        })  # fmt: skip
+
+    def _passed(self, number: int, writer: PassingWriter | None, totals: EventsTotals | None = None) -> list[StepSums]:
+        """Stream one file through all selections."""
+        one = self.inputs[number]
+        flows = [resolved(flow, one.dtypes) for flow in self.cuts.flows]
+        sums = [StepSums(len(one.preselection) + len(flow.cuts), len(one.groups)) for flow in flows]
+        where = one.groups[0].file
+        done = 0
+        for block in one.blocks(self.cuts.flows, self.chunk_rows, whole=writer is not None):
+            masks = dict(_masks(flows, block))
+            for flow, its in zip(flows, sums, strict=True):
+                steps = [*block.before, *(masks[cut] for cut in flow.cuts)]
+                depth = depths(steps, block.events)
+                its.add(depth, block.group, block.weight)
+                if writer is not None and block.columns is not None:
+                    keep = depth == len(steps)
+                    writer.write(block.columns, keep, where)
+                    if totals is not None:
+                        totals.add(block, depth, keep, where)
+            done += block.events
+            share = done / one.rows if one.rows else 0.5
+            self.progress((number + min(share, 1.0)) / len(self.inputs), f"{done} events of {where}")
+        return sums
+
+    def _result(self, sums: Sequence[Sequence[StepSums]]) -> Applied:
+        flows = tuple(
+            AppliedFlow(
+                flow.working_point,
+                flow.target,
+                flow.hypothesis,
+                flow.replica,
+                tuple(
+                    group
+                    for one, its in zip(self.inputs, sums, strict=True)
+                    for group in _groups(one, flow, its[position].passing)
+                ),
+            )
+            for position, flow in enumerate(self.cuts.flows)
+        )
+        return Applied(str(self.cuts.path), self.weighted, flows, notes=self.notes)
+
+
+def _groups(one: Input, flow: CutFlow, passing: NDArray[np.float64]) -> Iterator[GroupFlow]:
+    cuts = resolved(flow, one.dtypes).cuts
+    titles = [ALL_EVENTS, *one.preselection, *map(str, cuts)]
+    group: Group
+    for position, group in enumerate(one.groups):
+        steps = tuple(
+            Step(title, int(row[0]), float(row[1]), float(row[2]))
+            for title, row in zip(titles, passing[:, position], strict=True)
+        )
+        yield GroupFlow(group.file, group.process, group.role, steps)
+
+
+def _masks(flows: Sequence[CutFlow], block: Block) -> Iterator[tuple[Cut, NDArray[np.bool_]]]:
+    """Evaluate each different cut once."""
+    per_object = {name for name, values in block.values.items() if not isinstance(values, np.ndarray)}
+    conditions = dict(_conditions(flows, block.values, block.events, per_object))
+    for cut in dict.fromkeys(cut for flow in flows for cut in flow.cuts):
+        yield cut, conditions[cut] if isinstance(cut, Condition) else cut.passes(block.values[cut.observable])
+
+
+def _conditions(
+    flows: Sequence[CutFlow], values: Mapping[str, Any], events: int, per_object: set[str]
+) -> Iterator[tuple[Cut, NDArray[np.bool_]]]:
+    for condition in conditions_of(flows):
+        yield condition, evaluate(without_quantifiers(condition.tree, per_object), values, events)
