@@ -157,19 +157,18 @@ class _Parser:
     def at_veto(self) -> bool:
         """Whether `veto` stands here as a word of the language, not as a column of that name."""
         following = self.tokens[min(self.at + 1, len(self.tokens) - 1)]
-        starts_value = following.kind == "quantifier" or following.text in ("(", "-", "not")
         is_veto = self.dialect == "cutflow" and self.token.text == "veto"
-        return self.at_word("veto") or (is_veto and starts_value)
+        return self.at_word("veto") or (is_veto and following.text in ("(", "-", "not"))
 
     def at_word(self, *words: str) -> bool:
         """Whether one of some words stands here right before a number or a name."""
         following = self.tokens[min(self.at + 1, len(self.tokens) - 1)]
         return self.dialect == "cutflow" and self.token.text in words and following.kind in ("number", "name")
 
-    def check_veto(self, token: Token) -> None:
-        """Refuse `veto` inside a cut; for a column of that name, `(veto) - 1` is clear."""
+    def check_veto(self, token: Token, weakest: int) -> None:
+        """Refuse `veto` inside a cut; a column of that name may stand in arithmetic, `(veto) - 1` at its beginning."""
         self.at -= 1
-        if self.at_veto():
+        if self.at_veto() and (weakest < _SUM or self.tokens[self.at + 1].text != "-"):
             raise self.fail("`veto` stands in front of a whole cut: put parentheses around `veto …`", token.position)
         self.at += 1
 
@@ -234,7 +233,7 @@ class _Parser:
         if token.kind == "number":
             return _Part(Number(float(token.text)), token.position)
         if token.kind == "name":
-            self.check_veto(token)
+            self.check_veto(token, weakest)
             return self.call(token) if self.token.text == "(" else _Part(Name(token.text), token.position)
         match token.text:
             case "(":

@@ -46,6 +46,8 @@ veto = Name("veto")
         ("veto > 30", Compare((veto, Number(30.0)), (">",))),
         ("veto veto > 30", Not(AllObjects(Compare((veto, Number(30.0)), (">",))))),
         ("(veto) - 1", Arithmetic("-", veto, Number(1.0))),
+        ("jet.pt > veto [any]", AnyObject(Compare((jet, veto), (">",)))),
+        ("1 - veto - 2", Arithmetic("-", Arithmetic("-", Number(1.0), veto), Number(2.0))),
         ("veto * 2", Arithmetic("*", veto, Number(2.0))),
         ("veto -jet.pt > 1", Not(AllObjects(Compare((Negative(jet), Number(1.0)), (">",))))),
         # Commas join objects outside of functions; inside, only before an observable of several objects.
@@ -91,7 +93,7 @@ def test_trees(text, tree):
         ("any jet.pt > 30", "write `[any]` behind the condition", 0),
         ("veto any jet.pt > 30", "write `[any]` behind the condition", 5),
         ("[all] jet.pt > 30", "write `[all]` behind the condition", 0),
-        ("veto [any] jet.pt > 30", "write `[any]` behind the condition", 5),
+        ("veto [any] jet.pt > 30", "`[any]` stands behind a condition", 5),
         ("any(jet.pt > 30)", "jet.pt > 30 [any]", 0),
         ("jet.pt > 30 any", "write `[any]` behind the condition", 12),
         ("jet.pt > 30 [ANY]", "write `[any]`, in small letters", 12),
