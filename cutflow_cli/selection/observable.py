@@ -107,12 +107,12 @@ def is_of_several(path: str) -> bool:
 def _read_object(text: str) -> PhysicsObject | None:
     if text.count(".") >= _MOST_WORDS:
         return None
-    first, _, rest = text.partition(".")
+    first, dot, rest = text.partition(".")
     match = _SLICED.fullmatch(first)
     if match is None or (match["stop"] and not match["colon"]):
         return None
     sub = None
-    if rest:
+    if dot:
         sub = _read_object(rest)
         if sub is None:
             return None
