@@ -33,7 +33,7 @@ OF_EVENT = ("met.pt", "n", "muon0,muon1.inv_mass")
 OF_JETS = ("jet.pt", "jet.eta")
 OF_MUONS = ("muon:2.pt",)
 #: Drawing trees is slow; the comparison with plain Python, which the others follow from, has more examples.
-few = settings(max_examples=25)
+few = settings(max_examples=20)
 PER_OBJECT = frozenset({*OF_JETS, *OF_MUONS})
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 
