@@ -11,7 +11,7 @@ import numpy as np
 
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
-from cutflow_cli.selection.parse import parse_condition
+from cutflow_cli.selection.parse import ExpressionError, parse_condition
 from cutflow_cli.selection.tree import Compare, Name, Node, Number, Or, names
 
 
@@ -45,9 +45,12 @@ def make_condition(text: str, where: str = "") -> Condition:
         where: what it belongs to, put before an error's message.
 
     Raises:
-        ExpressionError: if it is not in the language, or a number.
+        ExpressionError: if it is not in the language, a number, or the same for all events.
     """
-    parse_condition(text, where)
+    tree = parse_condition(text, where)
+    if not names(tree):
+        reason = "this names no column, so it is the same for all events"
+        raise ExpressionError(reason, text, 0, where)
     return Condition(" ".join(text.split()), Region.ABOVE, 0.5, None)
 
 

@@ -43,6 +43,15 @@ def _tag(value: object) -> str:
 _Entry = Annotated[Annotated[CutModel, Tag(_TAGS[0])] | Annotated[str, Tag(_TAGS[1])], Discriminator(_tag)]
 
 
+class RoundedModel(_Model):
+    """A boundary that was rounded on export, for people to see."""
+
+    observable: str
+    side: Literal["lower", "upper"]
+    before: float
+    after: float
+
+
 class FlowModel(_Model):
     """A cut flow: cuts in order, each written out or as a condition."""
 
@@ -51,6 +60,7 @@ class FlowModel(_Model):
     hypothesis: float | None = None
     replica: int = Field(default=CONSENSUS_REPLICA, ge=CONSENSUS_REPLICA)
     cuts: list[_Entry]
+    rounded: list[RoundedModel] | None = None
 
 
 class Document(_Model):

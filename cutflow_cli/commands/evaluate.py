@@ -15,10 +15,21 @@ from cutflow_cli.events.schema import Split
 
 
 def evaluate(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run directories, compared side by side.")],
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN", help="Run directories, compared side by side.", show_default=False),
+    ] = None,
     *,
     data: Annotated[Path, typer.Option("--data", help="Events file (or any Parquet file with a column label).")],
     out: Annotated[Path, typer.Option("--out", help="Report directory to make.")],
+    cuts: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="CUTS.json",
+            help="Cuts written by hand or exported, evaluated like a run; repeat it.",
+            show_default="none",
+        ),
+    ] = None,
     split: Annotated[Split, typer.Option(help="Split on which numbers are quoted.")] = "test",
     background_uncertainty: Annotated[
         float, typer.Option(help="Systematic uncertainty of B in the Asimov significance, as a fraction of B.")
@@ -52,9 +63,10 @@ def evaluate(
 
     with terminal.progress("evaluate") as progress:
         report = evaluate_runs(
-            runs,
+            runs or [],
             data,
             out,
+            cuts=cuts or [],
             split=split,
             background_uncertainty=background_uncertainty,
             working_point=working_point,
@@ -72,10 +84,10 @@ def evaluate(
     if json:
         terminal.result_json(report.as_json())
     else:
+        from cutflow_cli.apply.as_run import open_run_or_cuts
         from cutflow_cli.evaluation.present import printed_tables
-        from cutflow_cli.runs import open_run
 
-        opened = [(str(record["name"]), open_run(record["path"])) for record in report.manifest.runs]
+        opened = [(str(record["name"]), open_run_or_cuts(record["path"])) for record in report.manifest.runs]
         for table in printed_tables(report, opened):
             terminal.table(table.title, table.header, table.rows)
             for line in table.footnotes:

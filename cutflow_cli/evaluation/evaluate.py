@@ -14,14 +14,15 @@ import numpy as np
 import pyarrow as pa
 
 from cutflow_cli import __version__
-from cutflow_cli.artifacts import Action, digest, file_digest, open_work_directory
+from cutflow_cli.apply.as_run import open_cuts
+from cutflow_cli.artifacts import Action, digest, open_work_directory
 from cutflow_cli.errors import InputError, UsageError
 from cutflow_cli.evaluation.comparison import label, overtraining_warnings
 from cutflow_cli.evaluation.curve_tables import at_selection_rows, curve_metric_rows, roc_rows
 from cutflow_cli.evaluation.curves import RunCurve, ScoreCollector, run_curves
 from cutflow_cli.evaluation.cut_flow import cut_flow_rows
 from cutflow_cli.evaluation.hypotheses import held_out_masses
-from cutflow_cli.evaluation.inputs import name_runs, named_flows, open_data, require_consensus
+from cutflow_cli.evaluation.inputs import cuts_digest, name_runs, named_flows, open_data, require_consensus
 from cutflow_cli.evaluation.normalise import Normalised, normalise, require_usable
 from cutflow_cli.evaluation.preselection import find_preselection
 from cutflow_cli.evaluation.quoted import punzi_lookup, quoted_points
@@ -39,7 +40,7 @@ from cutflow_cli.evaluation.tables import check_names, metric_rows
 from cutflow_cli.evaluation.tally import tally
 from cutflow_cli.events.schema import Split
 from cutflow_cli.events.table import EventsFile
-from cutflow_cli.runs import CUTS, Run, open_run
+from cutflow_cli.runs import Run, open_run
 
 
 class FigureDrawer(Protocol):
@@ -62,6 +63,7 @@ def evaluate_runs(
     data: Path,
     out: Path,
     *,
+    cuts: Sequence[Path] = (),
     split: Split = "test",
     background_uncertainty: float = 0.0,
     working_point: str | None = None,
@@ -79,6 +81,7 @@ def evaluate_runs(
         runs: run directories.
         data: the events file.
         out: the report directory to make.
+        cuts: files of cuts (`cutflow_cli.apply.cuts_file`), evaluated as runs of that name.
         split: which split is quoted.
         background_uncertainty: systematic uncertainty of B in the Asimov significance, as a fraction of B.
         working_point: which working point to quote, for the runs that have it, instead of the recommended one.
@@ -98,15 +101,13 @@ def evaluate_runs(
         msg = f"--background-uncertainty {background_uncertainty:g}: give a fraction of B, 0.1 for 10 %"
         raise UsageError(msg)
     draw = _figure_drawer() if figures else None
-    opened = [open_run(path) for path in runs]
+    opened = [*map(open_run, runs), *map(open_cuts, cuts)]
     names = name_runs(opened)
     require_consensus(opened)
     quoted = quoted_points(opened, names, working_point)
     events, opened = open_data(opened, names, data)
     settings = {
-        "runs": [
-            (name, run.manifest.digest, file_digest(run.path / CUTS)) for name, run in zip(names, opened, strict=True)
-        ],
+        "runs": [(name, run.manifest.digest, cuts_digest(run)) for name, run in zip(names, opened, strict=True)],
         "data": events.digest,
         "split": split,
         "background_uncertainty": background_uncertainty,

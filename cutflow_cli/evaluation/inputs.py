@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from cutflow_cli.apply import as_run
+from cutflow_cli.artifacts import file_digest
 from cutflow_cli.errors import InputError, UsageError, nearest
 from cutflow_cli.evaluation.rows import NamedFlow
 from cutflow_cli.events.plain import open_parquet
@@ -13,7 +15,7 @@ from cutflow_cli.events.schema import HYPOTHESIS, SPLIT
 from cutflow_cli.events.splits import SplitFractions
 from cutflow_cli.events.table import EventsFile, open_events
 from cutflow_cli.models.scores import Scorer, load_scorer, score_columns, with_columns
-from cutflow_cli.runs import Run
+from cutflow_cli.runs import CUTS, Run
 
 
 def name_runs(runs: Sequence[Run]) -> list[str]:
@@ -24,7 +26,7 @@ def name_runs(runs: Sequence[Run]) -> list[str]:
     """
     paths = [run.path.resolve() for run in runs]
     if not paths:
-        msg = "no runs to evaluate"
+        msg = "no runs to evaluate; name run directories, or files of cuts with --cuts"
         raise UsageError(msg)
     for run, path in zip(runs, paths, strict=True):
         if paths.count(path) > 1:
@@ -53,13 +55,16 @@ def open_data(runs: Sequence[Run], names: Sequence[str], data: Path) -> tuple[Ev
     """
     columns = open_parquet(data).schema_arrow.names
     for run, name in zip(runs, names, strict=True):
+        if run.manifest.method == as_run.METHOD:
+            as_run.check_columns(run, data, columns)
         for column in run.columns:
             if column not in columns:
                 hint = nearest(column, columns)
                 msg = f"{data}: run {name!r} was trained on feature {column!r}, which these events lack; {hint}"
                 raise InputError(msg)
     features = tuple(dict.fromkeys(column for run in runs for column in run.columns))
-    assigned = [_split_assignment(run) for run in runs]
+    trained = [run for run in runs if run.manifest.method != as_run.METHOD]
+    assigned = [_split_assignment(run) for run in trained or runs]
     if SPLIT not in columns and len(set(assigned)) > 1:
         msg = f"{data}: has no column 'split', and the runs assigned splits differently; evaluate them one by one"
         raise UsageError(msg)
@@ -75,7 +80,14 @@ def open_data(runs: Sequence[Run], names: Sequence[str], data: Path) -> tuple[Ev
         run if scorer is None else replace(run, flows=tuple(with_columns(flow, name, scorer) for flow in run.flows))
         for run, name, scorer in zip(runs, names, scorers, strict=True)
     ]
-    return events.with_derived(derived), opened
+    opened = [as_run.on_columns(run, events.dtypes) if run.manifest.method == as_run.METHOD else run for run in opened]
+    conditions = [found for run in opened if (found := as_run.condition_columns(run)) is not None]
+    return events.with_derived([*derived, *conditions]), opened
+
+
+def cuts_digest(run: Run) -> str:
+    """Digest of the cuts of a run, or of a file of cuts."""
+    return file_digest(run.path / CUTS) if run.path.is_dir() else run.manifest.digest
 
 
 def open_scorer(run: Run) -> Scorer | None:
@@ -123,7 +135,12 @@ def named_flows(runs: Sequence[Run], names: Sequence[str], events: EventsFile) -
     """Collect all flows, with boundaries rounded to what the columns can hold."""
     derived = frozenset(column for columns in events.derived for column in columns.names)
     return [
-        NamedFlow(name, run.manifest.method, flow.rounded(events.dtypes), derived & set(flow.observables))
+        NamedFlow(
+            name,
+            run.manifest.method,
+            flow.rounded(events.dtypes),
+            derived & set(flow.observables) if run.manifest.scores else frozenset(),
+        )
         for run, name in zip(runs, names, strict=True)
         for flow in run.flows
     ]
