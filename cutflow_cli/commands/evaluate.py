@@ -31,9 +31,36 @@ def evaluate(
         ),
     ] = None,
     split: Annotated[Split, typer.Option(help="Split on which numbers are quoted.")] = "test",
-    background_uncertainty: Annotated[
-        float, typer.Option(help="Systematic uncertainty of B in the Asimov significance, as a fraction of B.")
-    ] = 0.0,
+    background_systematic: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FRACTION",
+            help="Systematic uncertainty of the background in σ_B: 0.1 for 10 % of all of it, QCD=0.3 for 30 % of a "
+            "process, independent of the others. Repeatable.",
+            show_default="none",
+        ),
+    ] = None,
+    fom: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FORMULA",
+            help="A figure of merit of your own, 'name = s / sqrt(b + sigma_b**2)', in s, b and their errors sigma_s, "
+            "sigma_b (statistics and systematics). Repeatable.",
+            show_default="none",
+        ),
+    ] = None,
+    min_effective_events: Annotated[
+        float,
+        typer.Option(help="With fewer effective background events a figure of merit that divides by B is not quoted."),
+    ] = 10.0,
+    punzi_a: Annotated[
+        float | None,
+        typer.Option(help="Significance in Punzi's figures, in standard deviations.", show_default="the run's, or 3"),
+    ] = None,
+    punzi_b: Annotated[
+        float | None,
+        typer.Option(help="Power in Punzi's figures, likewise.", show_default="the run's, or 1.28155 for 90 %"),
+    ] = None,
     working_point: Annotated[
         str | None,
         typer.Option(
@@ -60,7 +87,9 @@ def evaluate(
     Exits with 4 if a run keeps no signal event.
     """
     from cutflow_cli.evaluation.evaluate import evaluate_runs
+    from cutflow_cli.metrics.options import read_options
 
+    options = read_options(background_systematic or (), fom or (), min_effective_events, punzi_a, punzi_b)
     with terminal.progress("evaluate") as progress:
         report = evaluate_runs(
             runs or [],
@@ -68,7 +97,7 @@ def evaluate(
             out,
             cuts=cuts or [],
             split=split,
-            background_uncertainty=background_uncertainty,
+            options=options,
             working_point=working_point,
             figures=figures,
             force=force,

@@ -11,6 +11,7 @@ from cutflow_cli.evaluation.tables import spread_rows
 from cutflow_cli.events.schema import Split
 from cutflow_cli.metrics.curves import CURVE_METRICS, background_at, summarise_curve
 from cutflow_cli.metrics.estimate import Estimate
+from cutflow_cli.metrics.figures_of_merit import MIN_EFFECTIVE_EVENTS
 from cutflow_cli.selection.cut import Region
 from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA
 
@@ -20,19 +21,21 @@ MAX_POINTS = 500
 AT_SELECTION = "background_efficiency_at"
 
 
-def curve_metric_rows(curves: Iterable[RunCurve], background_uncertainty: float = 0.0) -> tuple[MetricRow, ...]:
+def curve_metric_rows(
+    curves: Iterable[RunCurve], min_effective_events: float = MIN_EFFECTIVE_EVENTS
+) -> tuple[MetricRow, ...]:
     """Compute what is quoted of every curve, with the spread over replicas.
 
     Args:
         curves: of replicas and consensus.
-        background_uncertainty: of the Asimov significance, as a fraction of B.
+        min_effective_events: effective background events that must be left to quote a rejection or a maximum.
     """
     groups: dict[tuple[str, Split], list[RunCurve]] = {}
     for one in curves:
         groups.setdefault((one.run, one.split), []).append(one)
     rows: list[MetricRow] = []
     for (run, split), members in groups.items():
-        found = [(one.replica, _summary(one, background_uncertainty)) for one in members]
+        found = [(one.replica, _summary(one, min_effective_events)) for one in members]
         rows.extend(spread_rows(run, members[0].method, None, None, None, split, tuple(CURVE_METRICS), found))
     return tuple(rows)
 
@@ -58,10 +61,10 @@ def at_selection_rows(curves: Sequence[RunCurve], split: Split) -> tuple[MetricR
     )  # fmt: skip
 
 
-def _summary(one: RunCurve, background_uncertainty: float) -> dict[str, Estimate]:
+def _summary(one: RunCurve, min_effective_events: float) -> dict[str, Estimate]:
     if one.curve is None:
         return dict.fromkeys(CURVE_METRICS, Estimate.undefined(one.reason or "there is no curve"))
-    return summarise_curve(one.curve, background_uncertainty)
+    return summarise_curve(one.curve, min_effective_events)
 
 
 def roc_rows(

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cutflow_cli.evaluation.normalise import Normalised
 from cutflow_cli.evaluation.rows import CurveKind, NamedFlow
 from cutflow_cli.events.batch import EventBatch
-from cutflow_cli.events.schema import ROLES, SPLITS, Split
+from cutflow_cli.events.schema import SPLITS, Split
 from cutflow_cli.metrics.classification import efficiency
 from cutflow_cli.metrics.curves import RocCurve, polygon
 from cutflow_cli.metrics.estimate import Estimate
 from cutflow_cli.metrics.score_histogram import ScoreHistograms
+from cutflow_cli.metrics.systematics import BackgroundSystematics
 from cutflow_cli.models.scores import column_name
 from cutflow_cli.runs import Run
 from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA, CutFlow, Kind
@@ -81,13 +81,36 @@ class ScoreCollector:
         names: what tables call them.
         totals: all events, normalised; their scales turn the weights of a split into yields.
         splits: which splits are wanted.
+        systematics: of the background.
     """
 
-    def __init__(self, runs: Sequence[Run], names: Sequence[str], totals: Normalised, splits: Sequence[Split]) -> None:
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        names: Sequence[str],
+        totals: Normalised,
+        splits: Sequence[Split],
+        systematics: BackgroundSystematics | None = None,
+    ) -> None:
         self.splits = tuple(splits)
         self._totals = totals
+        # Of each split a cell for the signal, one for background without an uncertainty of its own, one for each with.
+        chosen = systematics or BackgroundSystematics()
+        own = [name for name, _ in chosen.own]
+        self._relative = (chosen.common, *(fraction for _, fraction in chosen.own))
+        self._cells = 1 + len(self._relative)
+        self._cell = np.array(
+            [
+                0 if one.role == "signal" else 2 + own.index(one.name) if one.name in own else 1
+                for one in totals.processes
+            ],
+            dtype=np.int64,
+        )
         self._histograms = {
-            (name, replica): (column_name(name, run.manifest.scores[0], number), ScoreHistograms(2 * len(self.splits)))
+            (name, replica): (
+                column_name(name, run.manifest.scores[0], number),
+                ScoreHistograms(self._cells * len(self.splits)),
+            )
             for run, name in zip(runs, names, strict=True)
             if run.manifest.scores
             for replica, number in ((CONSENSUS_REPLICA, None), *((r, r) for r in range(*run.manifest.replicas)))
@@ -104,30 +127,27 @@ class ScoreCollector:
         for position, split in enumerate(self.splits):
             place[SPLITS.index(split)] = position
         rows = np.flatnonzero(place[batch.split] >= 0)
-        weight = batch.weight[rows] * self._scales(batch)[rows]
-        cell = (place[batch.split[rows]] * len(ROLES) + batch.label[rows]).astype(np.int64)
+        weight = self._totals.scaled_weights(batch)[rows]
+        cell = (place[batch.split[rows]] * self._cells + self._cell[batch.process[rows]]).astype(np.int64)
         for column, histograms in self._histograms.values():
             histograms.add(batch.columns[column][rows], cell, weight)
 
-    def _scales(self, batch: EventBatch) -> NDArray[np.float64]:
-        code = np.zeros(len(batch), dtype=np.int64)
-        if batch.hypothesis is not None and self._totals.tally.hypotheses:
-            known = np.isfinite(batch.hypothesis)
-            code[known] = 1 + np.searchsorted(np.array(self._totals.tally.hypotheses), batch.hypothesis[known])
-        return np.asarray(self._totals.scale[code, batch.process, batch.split])
-
     def curve(self, name: str, replica: int, split: Split) -> RocCurve:
         """Return the curve of a run's replica, or consensus, on a split."""
-        first = self.splits.index(split) * len(ROLES)
+        first = self.splits.index(split) * self._cells
         _, histograms = self._histograms[name, replica]
-        return histograms.curve(first + ROLES.index("signal"), first + ROLES.index("background"))
+        return histograms.curve(first, range(first + 1, first + self._cells), self._relative)
 
     def __contains__(self, run: str) -> bool:
         return any(name == run for name, _ in self._histograms)
 
 
 def run_curves(
-    flows: Sequence[NamedFlow], events: Normalised, scores: ScoreCollector, quoted: dict[str, str]
+    flows: Sequence[NamedFlow],
+    events: Normalised,
+    scores: ScoreCollector,
+    quoted: dict[str, str],
+    systematics: BackgroundSystematics | None = None,
 ) -> tuple[RunCurve, ...]:
     """Make the curves of all runs, of each replica and the consensus, on the splits that the scores were collected for.
 
@@ -138,15 +158,22 @@ def run_curves(
         events: their tally, normalised.
         scores: the scores of the same events.
         quoted: the working point that each run is quoted at.
+        systematics: of the background.
     """
     groups: dict[tuple[str, int], list[NamedFlow]] = {}
     for named in flows:
         groups.setdefault((named.run, named.flow.replica), []).append(named)
-    return tuple(curve for members in groups.values() for curve in _of_group(members, events, scores, quoted))
+    return tuple(
+        curve for members in groups.values() for curve in _of_group(members, events, scores, quoted, systematics)
+    )
 
 
 def _of_group(
-    members: Sequence[NamedFlow], events: Normalised, scores: ScoreCollector, quoted: dict[str, str]
+    members: Sequence[NamedFlow],
+    events: Normalised,
+    scores: ScoreCollector,
+    quoted: dict[str, str],
+    systematics: BackgroundSystematics | None,
 ) -> Iterator[RunCurve]:
     first, replica = members[0], members[0].flow.replica
     flows = [named.flow for named in members if named.flow.hypothesis is None]
@@ -159,7 +186,9 @@ def _of_group(
         reason = _undefined(events, split)
         curve = None
         if reason is None:
-            curve = scores.curve(first.run, replica, split) if continuous else _through(flows, events, split)
+            curve = (
+                scores.curve(first.run, replica, split) if continuous else _through(flows, events, split, systematics)
+            )
         yield RunCurve(first.run, first.method, kind, split, replica, curve, points, reason)
 
 
@@ -181,10 +210,16 @@ def _undefined(events: Normalised, split: Split) -> str | None:
     return None
 
 
-def _through(flows: Sequence[CutFlow], events: Normalised, split: Split) -> RocCurve:
+def _through(
+    flows: Sequence[CutFlow], events: Normalised, split: Split, systematics: BackgroundSystematics | None
+) -> RocCurve:
     sums = []
+    moved: list[float] = []
     for role in ("signal", "background"):
         kept = [events.of_class(flow.cuts, role, split, None) for flow in flows]
         every = (*(one.passed for one in kept), kept[0].total)
         sums.append([(one.sumw, one.sumw2) for one in every])
-    return polygon(*sums)
+        if role == "background" and systematics:
+            whole = events.of_class((), role, split, None)
+            moved = [systematics.relative(dict(one.yields)) * abs(one.passed.sumw) for one in (*kept, whole)]
+    return polygon(sums[0], sums[1], moved or None)

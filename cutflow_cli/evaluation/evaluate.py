@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import platform
 import shutil
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ import pyarrow as pa
 from cutflow_cli import __version__
 from cutflow_cli.apply.as_run import open_cuts
 from cutflow_cli.artifacts import Action, digest, open_work_directory
-from cutflow_cli.errors import InputError, UsageError
+from cutflow_cli.errors import InputError
 from cutflow_cli.evaluation.comparison import label, overtraining_warnings
 from cutflow_cli.evaluation.curve_tables import at_selection_rows, curve_metric_rows, roc_rows
 from cutflow_cli.evaluation.curves import RunCurve, ScoreCollector, run_curves
@@ -40,6 +39,8 @@ from cutflow_cli.evaluation.tables import check_names, metric_rows
 from cutflow_cli.evaluation.tally import tally
 from cutflow_cli.events.schema import Split
 from cutflow_cli.events.table import EventsFile
+from cutflow_cli.metrics.options import FigureOptions
+from cutflow_cli.metrics.systematics import require_processes
 from cutflow_cli.runs import Run, open_run
 
 
@@ -65,7 +66,7 @@ def evaluate_runs(
     *,
     cuts: Sequence[Path] = (),
     split: Split = "test",
-    background_uncertainty: float = 0.0,
+    options: FigureOptions | None = None,
     working_point: str | None = None,
     figures: bool = True,
     force: bool = False,
@@ -83,7 +84,7 @@ def evaluate_runs(
         out: the report directory to make.
         cuts: files of cuts (`cutflow_cli.apply.cuts_file`), evaluated as runs of that name.
         split: which split is quoted.
-        background_uncertainty: systematic uncertainty of B in the Asimov significance, as a fraction of B.
+        options: how figures of merit are computed, and the user's own.
         working_point: which working point to quote, for the runs that have it, instead of the recommended one.
         figures: whether to draw figures.
         force: replace another report.
@@ -97,20 +98,20 @@ def evaluate_runs(
         UsageError: for an impossible option, an output that exists, or figures without matplotlib.
         InputError: for runs or events that are missing or damaged, do not fit together, or can't be evaluated.
     """
-    if not (math.isfinite(background_uncertainty) and background_uncertainty >= 0):
-        msg = f"--background-uncertainty {background_uncertainty:g}: give a fraction of B, 0.1 for 10 %"
-        raise UsageError(msg)
+    chosen = options or FigureOptions()
     draw = _figure_drawer() if figures else None
     opened = [*map(open_run, runs), *map(open_cuts, cuts)]
     names = name_runs(opened)
     require_consensus(opened)
     quoted = quoted_points(opened, names, working_point)
     events, opened = open_data(opened, names, data)
+    background = [process.name for process in events.metadata.processes if process.role == "background"]
+    require_processes(chosen.systematics, background, str(data))
     settings = {
         "runs": [(name, run.manifest.digest, cuts_digest(run)) for name, run in zip(names, opened, strict=True)],
         "data": events.digest,
         "split": split,
-        "background_uncertainty": background_uncertainty,
+        "figure_options": chosen.as_json(),
         "quoted": quoted,
         "figures": figures,
         "format": FORMAT,
@@ -122,16 +123,19 @@ def evaluate_runs(
         flows = named_flows(opened, names, events)
         totals = normalise(tally(events, []), events.metadata.processes)  # of weights alone: quick, and scores are not
         _check_data(totals, flows, split, str(data))
-        scores = ScoreCollector(opened, names, totals, [one for one in totals.splits() if one in ("train", split)])
+        scores = ScoreCollector(
+            opened, names, totals, [one for one in totals.splits() if one in ("train", split)], chosen.systematics
+        )
         counts = tally(events, [named.flow for named in flows], progress=progress, listeners=[scores])
         counted = normalise(counts, events.metadata.processes)
-        curves = run_curves(flows, counted, scores, quoted)
+        curves = run_curves(flows, counted, scores, quoted, chosen.systematics)
         punzi = {
-            name: punzi_lookup(run, totals, events.metadata.luminosity) for name, run in zip(names, opened, strict=True)
+            name: punzi_lookup(run, totals, events.metadata.luminosity, chosen.punzi_a, chosen.punzi_b)
+            for name, run in zip(names, opened, strict=True)
         }
         metrics = (
-            *metric_rows(flows, counted, background_uncertainty, punzi),
-            *curve_metric_rows(curves, background_uncertainty),
+            *metric_rows(flows, counted, chosen, punzi),
+            *curve_metric_rows(curves, chosen.min_effective_events),
             *at_selection_rows(curves, split),
         )
         drawn: tuple[Path, ...] = ()
@@ -142,7 +146,7 @@ def evaluate_runs(
         manifest = ReportManifest(
             digest=digest(settings),
             split=split,
-            background_uncertainty=background_uncertainty,
+            figure_options=chosen.as_json(),
             runs=tuple(_run_record(run, name, quoted[name], curves) for run, name in zip(opened, names, strict=True)),
             data={"path": str(data), "digest": events.digest, "events": events.rows},
             processes=tuple((process.name, process.role) for process in events.metadata.processes),

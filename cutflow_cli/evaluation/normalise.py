@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cutflow_cli.errors import InputError
 from cutflow_cli.evaluation.tally import Prefix, Tally
+from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.schema import SPLITS, ProcessInfo, Role, Split
 from cutflow_cli.metrics.summary import Kept
 from cutflow_cli.metrics.yields import Sums
@@ -40,6 +41,14 @@ class Normalised:
             for split in SPLITS
             if all(self.of_class((), role, split, None).total.events for role in ("signal", "background"))
         )
+
+    def scaled_weights(self, batch: EventBatch) -> NDArray[np.float64]:
+        """Return the weights of events scaled so that their split stands for the whole sample, shape (events,)."""
+        code = np.zeros(len(batch), dtype=np.int64)
+        if batch.hypothesis is not None and self.tally.hypotheses:
+            known = np.isfinite(batch.hypothesis)
+            code[known] = 1 + np.searchsorted(np.array(self.tally.hypotheses), batch.hypothesis[known])
+        return np.asarray(batch.weight * self.scale[code, batch.process, batch.split])
 
     def of_process(self, prefix: Prefix, position: int, split: Split, hypothesis: float | None) -> Sums:
         """Sum one process after a stage of a selection.
@@ -84,6 +93,7 @@ class Normalised:
             passed=sum(passed, Sums()),
             total=sum(total, Sums()),
             weights=tuple(sums.mean_weight for sums in total if sums.events),
+            yields=tuple((self.processes[p].name, sums.sumw) for p, sums in zip(members, passed, strict=True)),
             undefined=undefined,
         )
 

@@ -138,12 +138,14 @@ def _metric_table(
     curves = any(run["curve"] in ("score", "working points") for run in report.manifest.runs)
     known = any(cells[name].get("punzi_sigma_min") and _known(cells[name]["punzi_sigma_min"]) for name in cells)
     metrics = [name for name in METRICS if known or name != "punzi_sigma_min"]
+    metrics += list(report.formulas)
     metrics += list(CURVE_METRICS) if curves else []
-    width = max(len(TITLES[metric]) for metric in metrics)
+    titles = TITLES | {name: name for name in report.formulas}
+    width = max(len(titles[metric]) for metric in metrics)
     for used in range(1, len(columns) + 1):
         notes = Notes()
         rows = [
-            (TITLES[metric], *(shown(cells[name].get(metric), notes) for name in columns[:used])) for metric in metrics
+            (titles[metric], *(shown(cells[name].get(metric), notes) for name in columns[:used])) for metric in metrics
         ]
         rows = [row for row in rows if any(cell != NOTHING for cell in row[1:])]
         rows.insert(0, ("method", *(next(iter(cells[name].values())).method for name in columns[:used])))
@@ -151,7 +153,10 @@ def _metric_table(
         if used > 1 and width > WIDTH:
             break
         table = PrintedTable(
-            _metric_title(report), ("", *columns[:used]), tuple(rows), (_metric_meaning(report), *notes.lines)
+            _metric_title(report),
+            ("", *columns[:used]),
+            tuple(rows),
+            (_metric_meaning(report), *_formula_lines(report), *notes.lines),
         )
         taken = used
     return table, taken
@@ -170,10 +175,11 @@ def _metric_title(report: Report) -> str:
 def _metric_meaning(report: Report) -> str:
     spread = any(row.replica_spread is not None for row in report.headline)
     meaning = "value ± statistical error" + (" ± spread over replicas" if spread else "")
-    uncertainty = "MC statistics"
-    if report.manifest.background_uncertainty:
-        uncertainty += f" ⊕ {100 * report.manifest.background_uncertainty:g} % of B"
-    return f"{meaning}; Asimov Z: σ_B = {uncertainty}"
+    return f"{meaning}; σ_B = {report.background_uncertainty}"
+
+
+def _formula_lines(report: Report) -> tuple[str, ...]:
+    return tuple(f"{name} = {text}" for name, text in report.formulas.items() if name != text)
 
 
 def _metric_cell(row: MetricRow, unsteady: str | None, notes: Notes) -> str:

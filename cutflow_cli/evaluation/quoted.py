@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cutflow_cli.errors import UsageError, nearest
@@ -40,7 +41,9 @@ def quoted_points(runs: Sequence[Run], names: Sequence[str], wanted: str | None 
     return chosen
 
 
-def punzi_lookup(run: Run, events: Normalised, luminosity: float | None) -> PunziLookup:
+def punzi_lookup(
+    run: Run, events: Normalised, luminosity: float | None, a: float | None = None, b: float | None = None
+) -> PunziLookup:
     """Say what σ_min of a run needs for each mass point.
 
     The settings of a Punzi run give luminosity, a, b, the form and the number of generated events; for other runs
@@ -51,29 +54,31 @@ def punzi_lookup(run: Run, events: Normalised, luminosity: float | None) -> Punz
         run: the run.
         events: all events, normalised.
         luminosity: that the events are normalised to, in fb⁻¹.
+        a: significance of the discovery; None for that of the run.
+        b: of its power; None for that of the run.
     """
     settings = run.manifest.settings
     found = settings.get("luminosity")
     known = luminosity if found is None else float(found)
+    chosen = PunziInputs(
+        luminosity=known,
+        unit_luminosity=known is None,
+        a=float(settings.get("a", SIGNIFICANCE)) if a is None else a,
+        b=float(settings.get("b", POWER)) if b is None else b,
+        form="improved" if settings.get("form") == "improved" else "paper",
+    )
 
     def inputs(hypothesis: float | None) -> PunziInputs:
         if known is None and "sigma_min_unit" not in settings:
-            return UNKNOWN
+            return replace(chosen, undefined=UNKNOWN.undefined)
         if hypothesis is None and len(events.tally.hypotheses) > 1:
-            return PunziInputs(undefined="the signal has several mass points: a cross section is that of one")
+            return replace(chosen, undefined="the signal has several mass points: a cross section is that of one")
         generated = _number_for(settings.get("generated_events"), hypothesis)
         if generated is not None:
             share: float | None = _signal_events(events, hypothesis) / generated
         else:
             share = None if known is None else _share_by_cross_section(events, known)
-        return PunziInputs(
-            luminosity=known,
-            unit_luminosity=known is None,
-            acceptance=share,
-            a=float(settings.get("a", SIGNIFICANCE)),
-            b=float(settings.get("b", POWER)),
-            form="improved" if settings.get("form") == "improved" else "paper",
-        )
+        return replace(chosen, acceptance=share)
 
     return inputs
 

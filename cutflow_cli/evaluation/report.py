@@ -16,12 +16,13 @@ from cutflow_cli.evaluation.comparison import Comparison, compare_splits
 from cutflow_cli.evaluation.hypotheses import CutDistance, HypothesisSummary, summarise_hypotheses
 from cutflow_cli.evaluation.rows import CutFlowRow, MetricRow, RocRow
 from cutflow_cli.events.schema import Role, Split
+from cutflow_cli.metrics.systematics import BackgroundSystematics
 
 MANIFEST = "report.json"
 METRICS_FILE, CUT_FLOW_FILE, ROC_FILE = "metrics.parquet", "cutflow.parquet", "roc.parquet"
 FIGURES = "figures"
 #: Changed with the meaning of the tables, so that a report of an earlier version is not taken for a finished one.
-FORMAT = 3
+FORMAT = 4
 
 _WHICH = [("kind", pa.string()), ("replica", pa.int32()), ("split", pa.string()), ("hypothesis", pa.float64())]
 _METRIC_COLUMNS = pa.schema(
@@ -67,7 +68,7 @@ class ReportManifest:
     Attributes:
         digest: digest of inputs and settings.
         split: the split that numbers are quoted on.
-        background_uncertainty: of the Asimov significance, as a fraction of B.
+        figure_options: how figures of merit were computed (`metrics.options.FigureOptions`).
         runs: name, path, method and digest of each run, the working point that it is quoted at, what its ROC curve is
             of, and, where it has selections for single mass points, those that were held out.
         data: path, digest and number of events of the events file.
@@ -84,7 +85,7 @@ class ReportManifest:
 
     digest: str
     split: Split
-    background_uncertainty: float
+    figure_options: dict[str, Any]
     runs: tuple[dict[str, Any], ...]
     data: dict[str, Any]
     processes: tuple[tuple[str, Role], ...]
@@ -117,6 +118,18 @@ class Report:
     cut_flow: tuple[CutFlowRow, ...]
     roc: tuple[RocRow, ...]
     fresh: bool = True
+
+    @property
+    def formulas(self) -> dict[str, str]:
+        """The user's figures of merit, by name."""
+        return dict(self.manifest.figure_options["formulas"])
+
+    @property
+    def background_uncertainty(self) -> str:
+        """What σ_B is made of, in words."""
+        recorded = self.manifest.figure_options["background_systematic"]
+        systematics = BackgroundSystematics(recorded["common"], tuple(recorded["own"].items()))
+        return f"MC statistics ⊕ {systematics}" if systematics else "MC statistics"
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:

@@ -54,12 +54,13 @@ def _comparison(report: Report) -> PrintedTable:
             numbers[row.run, row.metric] = row
     notes = Notes()
     rows = []
+    columns = _SELECTION_COLUMNS | {name: name for name in report.formulas}
     for run in report.manifest.runs:
         name, hypotheses = str(run["name"]), masses[str(run["name"])]
         several = None not in hypotheses
-        of_selection = [NOTHING] * len(_SELECTION_COLUMNS)
+        of_selection = [NOTHING] * len(columns)
         if not several:
-            of_selection = [_cell(numbers[name, metric], notes) for metric in _SELECTION_COLUMNS]
+            of_selection = [_cell(numbers[name, metric], notes) for metric in columns]
         of_curve = [_cell(numbers.get((name, metric)), notes) for metric in _CURVE_COLUMNS]
         rows.append((_titled(run), _at(report, name, str(run["working_point"]), len(hypotheses) if several else 0),
                      *of_selection, *of_curve))  # fmt: skip
@@ -67,7 +68,7 @@ def _comparison(report: Report) -> PrintedTable:
     at = "" if manifest.luminosity is None else f", {manifest.luminosity:g} fb⁻¹"
     return PrintedTable(
         f"Runs side by side on {manifest.data['path']}, split {manifest.split}{at}",
-        ("run", "at", *_SELECTION_COLUMNS.values(), *_CURVE_COLUMNS.values()),
+        ("run", "at", *columns.values(), *_CURVE_COLUMNS.values()),
         tuple(rows),
         (*_explained(report), *notes.lines),
     )
@@ -101,10 +102,13 @@ def _cell(row: MetricRow | None, notes: Notes) -> str:
 
 def _explained(report: Report) -> tuple[str, ...]:
     kinds = {str(run["name"]): run["curve"] for run in report.manifest.runs}
+    last = next(reversed(report.formulas), "ACC")
+    least = report.manifest.figure_options["min_effective_events"]
     lines = [
-        "± statistical error; ε_s to ACC (raw accuracy): at the working point of the run; AUC to max: of its curve; "
-        "R50: 1/ε_b at ε_s = 0.5",
-        "max S/√(S+B): over the points of the curve that keep 10 effective background events, found on these events",
+        f"± statistical error; ε_s to {last}: at the working point of the run (ACC: raw accuracy); AUC to max: of its "
+        "curve; R50: 1/ε_b at ε_s = 0.5",
+        f"max S/√(S+B): over the points of the curve that keep {least:g} effective background events, found on these "
+        "events",
     ]
     scans = [run for run, kind in kinds.items() if kind == "working points"]
     single = [run for run, kind in kinds.items() if kind == "selection"]

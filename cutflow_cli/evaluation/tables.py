@@ -11,6 +11,7 @@ from cutflow_cli.evaluation.normalise import Normalised
 from cutflow_cli.evaluation.rows import MetricRow, NamedFlow, RowKind
 from cutflow_cli.events.schema import ROLES, Split
 from cutflow_cli.metrics.estimate import Estimate
+from cutflow_cli.metrics.options import FigureOptions
 from cutflow_cli.metrics.sensitivity import UNKNOWN, PunziInputs
 from cutflow_cli.metrics.summary import METRICS, summarise
 from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA, CutFlow
@@ -43,7 +44,7 @@ def hypotheses_of(flow: CutFlow, events: Normalised) -> tuple[float | None, ...]
 def metric_rows(
     flows: Iterable[NamedFlow],
     events: Normalised,
-    background_uncertainty: float = 0.0,
+    options: FigureOptions | None = None,
     punzi: Mapping[str, PunziLookup] | None = None,
 ) -> tuple[MetricRow, ...]:
     """Compute every metric of every flow on every split.
@@ -52,7 +53,7 @@ def metric_rows(
         flows: replicas and consensus; flows of one run, working point and hypothesis are taken for one group, in
             which replicas give the spread.
         events: the tally of these flows, normalised.
-        background_uncertainty: of the Asimov significance, as a fraction of B.
+        options: how figures of merit are computed.
         punzi: for each run what σ_min needs; without it σ_min is undefined.
     """
     groups: dict[tuple[str, str, float | None], list[NamedFlow]] = {}
@@ -65,7 +66,7 @@ def metric_rows(
         for hypothesis in hypotheses_of(members[0].flow, events):
             inputs = lookup(hypothesis)
             for split in splits:
-                rows.extend(_group_rows(members, events, hypothesis, split, background_uncertainty, inputs))
+                rows.extend(_group_rows(members, events, hypothesis, split, options or FigureOptions(), inputs))
     return tuple(rows)
 
 
@@ -78,18 +79,22 @@ def _group_rows(
     events: Normalised,
     hypothesis: float | None,
     split: Split,
-    background_uncertainty: float,
+    options: FigureOptions,
     inputs: PunziInputs,
 ) -> Iterator[MetricRow]:
     def summary(flow: CutFlow) -> dict[str, Estimate]:
         signal, background = (events.of_class(flow.cuts, role, split, hypothesis) for role in ("signal", "background"))
-        return summarise(signal, background, background_uncertainty, inputs)
+        return summarise(
+            signal, background, options.systematics, inputs,
+            min_effective_events=options.min_effective_events, formulas=options.formulas,
+        )  # fmt: skip
 
     summaries = [summary(named.flow) for named in members]
     first = members[0]
     yield from spread_rows(
         first.run, first.method, first.flow.working_point, first.flow.target, hypothesis, split,
-        tuple(METRICS), [(named.flow.replica, found) for named, found in zip(members, summaries, strict=True)],
+        (*METRICS, *(one.name for one in options.formulas)),
+        [(named.flow.replica, found) for named, found in zip(members, summaries, strict=True)],
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ pieces are random choices between two selections.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,10 +44,20 @@ class Cumulative:
     Attributes:
         sumw: sums of weights, scaled to the luminosity; the first is 0, the last that of all events; shape (points,).
         sumw2: sums of squared weights, scaled likewise, shape (points,).
+        systematic: systematic uncertainty of `sumw`, shape (points,); None where there is none.
     """
 
     sumw: Floats
     sumw2: Floats
+    systematic: Floats | None = None
+
+    @property
+    def relative_systematic(self) -> Floats:
+        """`systematic` as a fraction of `sumw`, shape (points,)."""
+        if self.systematic is None:
+            return np.zeros_like(self.sumw)
+        size = np.abs(self.sumw)
+        return np.divide(self.systematic, size, out=np.zeros_like(size), where=size > 0)
 
     @property
     def efficiency(self) -> Floats:
@@ -123,7 +133,7 @@ class RocCurve:
         return RocCurve(self.thresholds[rows], signal, background, self.continuous)
 
 
-def polygon(signal: ArrayLike, background: ArrayLike) -> RocCurve:
+def polygon(signal: ArrayLike, background: ArrayLike, systematic: ArrayLike | None = None) -> RocCurve:
     """Make the curve of a few selections, the broken line (0, 0), the selections by rising ε_s, (1, 1).
 
     All points are kept: a hull would choose among them by the fluctuations of the very events that are quoted. Errors
@@ -132,11 +142,15 @@ def polygon(signal: ArrayLike, background: ArrayLike) -> RocCurve:
     Args:
         signal: Σw and Σw² that pass each selection, then those of all events, shape (selections + 1, 2).
         background: the same for the background.
+        systematic: systematic uncertainty of Σw of the background likewise, shape (selections + 1,).
     """
     sums = [np.asarray(one, dtype=np.float64) for one in (signal, background)]
     order = np.append(np.argsort(sums[0][:-1, 0], kind="stable"), len(sums[0]) - 1)
     with_none = [np.vstack([np.zeros((1, 2)), one[order]]) for one in sums]
     of_signal, of_background = (Cumulative(one[:, 0], one[:, 1]) for one in with_none)
+    if systematic is not None:
+        moved = np.append(0.0, np.asarray(systematic, dtype=np.float64)[order])
+        of_background = replace(of_background, systematic=moved)
     return RocCurve(np.full(len(order) + 1, np.nan), of_signal, of_background, continuous=False)
 
 
@@ -192,21 +206,30 @@ def _other_at(given: Cumulative, wanted: Cumulative, share: float, what: str) ->
     return Estimate(value, math.hypot(error, (high - low) / 2), reason)
 
 
-def rejection_at(curve: RocCurve, signal_efficiency: float) -> Estimate:
+def rejection_at(
+    curve: RocCurve, signal_efficiency: float, min_effective_events: float = MIN_EFFECTIVE_EVENTS
+) -> Estimate:
     """Background rejection 1/ε_b at a signal efficiency (R50 and R99 of HEP ML LAB are those at 0.5 and 0.99).
+
+    For ε_b → 0 it grows without bound: with fewer effective background events than the least it is undefined, and with
+    none the reason gives a limit (`classification.rejection`).
 
     Args:
         curve: the curve.
         signal_efficiency: between 0 and 1.
+        min_effective_events: the least effective number of background events that pass.
     """
-    return rejection(background_at(curve, signal_efficiency), float(curve.background.n_eff[-1]))
+    share = background_at(curve, signal_efficiency)
+    position = curve.signal.reached(signal_efficiency)
+    kept = float(np.interp(position, np.arange(len(curve)), curve.background.n_eff))
+    if share.value and kept < min_effective_events:
+        what = f"only {kept:.3g} effective background events are left at ε_s = {signal_efficiency:g}"
+        return Estimate.undefined(f"{what}, fewer than {min_effective_events:g}: the rejection is not quoted")
+    return rejection(share, float(curve.background.n_eff[-1]))
 
 
 def best_point(
-    curve: RocCurve,
-    figure: str,
-    background_uncertainty: float = 0.0,
-    min_effective_events: float = MIN_EFFECTIVE_EVENTS,
+    curve: RocCurve, figure: str, min_effective_events: float = MIN_EFFECTIVE_EVENTS
 ) -> tuple[Estimate, int | None]:
     """Return the largest figure of merit over the points of a curve, with its error at that point.
 
@@ -215,15 +238,15 @@ def best_point(
 
     Args:
         curve: the curve.
-        figure: `asimov` or `s_over_sqrt_s_plus_b`.
-        background_uncertainty: of `asimov`, as a fraction of B.
+        figure: `asimov`, with the systematic uncertainty of the curve's background, or `s_over_sqrt_s_plus_b`.
         min_effective_events: effective background events that a point must keep.
 
     Returns:
         The figure, and the position of its point; None where no point keeps enough background.
     """
     S, B = curve.signal, curve.background
-    values = figure_of_merit(figure, Yields(S.sumw, B.sumw, B.sumw2, S.sumw[-1], B.sumw[-1]), background_uncertainty)
+    yields = Yields(S.sumw, B.sumw, B.sumw2 + _systematic_variance(B), S.sumw[-1], B.sumw[-1])
+    values = figure_of_merit(figure, yields)
     values = np.where(B.n_eff >= min_effective_events, values, -np.inf)
     best = int(np.argmax(values))
     if not np.isfinite(values[best]):
@@ -231,22 +254,26 @@ def best_point(
         return Estimate.undefined(f"no point of the curve {what}, so {FIGURES_OF_MERIT[figure]} has no maximum"), None
     s, b = (Estimate(float(one.sumw[best]), math.sqrt(one.sumw2[best])) for one in (S, B))
     if figure == "asimov":
-        return asimov(s, b, background_uncertainty), best
+        return asimov(s, b, float(B.relative_systematic[best])), best
     return signal_over_sqrt_all(s, b), best
 
 
-def summarise_curve(curve: RocCurve, background_uncertainty: float = 0.0) -> dict[str, Estimate]:
+def _systematic_variance(background: Cumulative) -> Floats:
+    return np.zeros_like(background.sumw) if background.systematic is None else background.systematic**2
+
+
+def summarise_curve(curve: RocCurve, min_effective_events: float = MIN_EFFECTIVE_EVENTS) -> dict[str, Estimate]:
     """Compute all of `CURVE_METRICS`.
 
     Args:
         curve: the curve.
-        background_uncertainty: of the Asimov significance, as a fraction of B.
+        min_effective_events: effective background events that must be left to quote a rejection or a maximum.
     """
     found = {"auc": area(curve)}
-    found |= {f"rejection_at_{share}": rejection_at(curve, share / 100) for share in REJECTION_AT}
+    found |= {f"rejection_at_{share}": rejection_at(curve, share / 100, min_effective_events) for share in REJECTION_AT}
     found |= {f"background_efficiency_at_{share}": background_at(curve, share / 100) for share in COMPARED_AT}
     for figure in ("s_over_sqrt_s_plus_b", "asimov"):
-        number, position = best_point(curve, figure, background_uncertainty)
+        number, position = best_point(curve, figure, min_effective_events)
         if position is not None and curve.continuous and number.reason is None:
             threshold = float(curve.thresholds[position])
             shown = f"{threshold:.4g}" if threshold < 0.9999 else f"{threshold:.9g}"

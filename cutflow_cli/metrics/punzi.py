@@ -36,6 +36,22 @@ def minimum_signal(
     return np.asarray(constant + root + b / 2 * np.sqrt(b**2 + 4 * root + 4 * count))
 
 
+def simple_figure(efficiency: ArrayLike, background: ArrayLike, a: float = SIGNIFICANCE) -> NDArray[np.float64]:
+    """Punzi's simple figure of merit ε/(a/2 + √B) (arXiv:physics/0308063, eq. 7).
+
+    What ε / `minimum_signal` is proportional to for b = a: to be maximised by a search that knows no cross section. It
+    takes Poisson for Gaussian distributions and B as known. For B → 0 it tends to 2ε/a, so that it prefers no tiny
+    background to none; negative B counts as none.
+
+    Args:
+        efficiency: of the signal; only ratios of the figure mean something.
+        background: expected background events.
+        a: significance of the discovery in standard deviations, one-sided.
+    """
+    count = np.maximum(np.asarray(background, dtype=np.float64), 0.0)
+    return np.asarray(np.asarray(efficiency, dtype=np.float64) / (a / 2 + np.sqrt(count)))
+
+
 def sigma_min(
     efficiency: ArrayLike,
     background: ArrayLike,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,14 +45,16 @@ class ScoreHistograms:
             into = self._sums[..., column]
             into += np.bincount(place, weights=values, minlength=into.size).reshape(into.shape)
 
-    def curve(self, signal: int, background: int) -> RocCurve:
-        """Make the ROC curve of two of the classes.
+    def curve(self, signal: int, background: Sequence[int], systematic: Sequence[float] = ()) -> RocCurve:
+        """Make the ROC curve of some of the classes.
 
         Args:
             signal: cell of the signal.
-            background: cell of the background.
+            background: cells of the background; their sum is taken.
+            systematic: relative systematic uncertainty of each of those, independent of each other.
         """
-        falling = self._sums[[signal, background], ::-1]
+        of_background = self._sums[list(background), ::-1]
+        falling = np.stack([self._sums[signal, ::-1], of_background.sum(axis=0)])
         filled: NDArray[np.bool_] = np.any(falling[..., 1], axis=0)
         filled[-1] = True  # the last point is that of all events
         sums = np.cumsum(falling, axis=1)[:, filled]
@@ -58,8 +62,14 @@ class ScoreHistograms:
         # Lower edges of the bins from above: 1 at the overflow, 0 at the underflow, nothing below "no score".
         edges = np.concatenate([[-np.inf, -np.inf], 1 / (1 + np.exp(-np.linspace(low, high, BINS + 1)))])[::-1]
         thresholds = np.append(np.inf, edges[filled])
-        of_signal, of_background = (Cumulative(*(np.append(0.0, one[:, column]) for column in (0, 1))) for one in sums)
-        return RocCurve(thresholds, of_signal, of_background)
+        signal_sums, background_sums = (
+            Cumulative(*(np.append(0.0, one[:, column]) for column in (0, 1))) for one in sums
+        )
+        if any(systematic):
+            moved = np.cumsum(of_background[..., 0], axis=1)[:, filled] * np.asarray(systematic)[:, None]
+            total = np.append(0.0, np.sqrt((moved**2).sum(axis=0)))
+            background_sums = replace(background_sums, systematic=total)
+        return RocCurve(thresholds, signal_sums, background_sums)
 
 
 def _bin(score: NDArray[Any]) -> NDArray[np.int64]:

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from cutflow_cli.metrics.estimate import Estimate
-from cutflow_cli.metrics.punzi import POWER, SIGNIFICANCE, Form, minimum_signal
+from cutflow_cli.metrics.propagation import propagated
+from cutflow_cli.metrics.punzi import POWER, SIGNIFICANCE, Form, minimum_signal, simple_figure
 
 #: What to know of σ_min where the number of generated events is not known.
 RELATIVE = "σ_min counts the signal from the events in the file, not from those generated"
@@ -80,3 +81,30 @@ def smallest_cross_section(efficiency: Estimate, background: Estimate, inputs: P
         background.reason,
     )
     return Estimate(value, error, "; ".join(text for text in said if text) or None)
+
+
+def punzi_figure(efficiency: Estimate, background: Estimate, inputs: PunziInputs, *, full: bool) -> Estimate:
+    """Return Punzi's figure of merit for a measured efficiency and background, with its statistical error.
+
+    It needs neither luminosity nor cross section, but B at the luminosity of the search. Errors as in
+    `smallest_cross_section`.
+
+    Args:
+        efficiency: from events in the sample to selected events.
+        background: B.
+        inputs: a, and for the full form b and which of its two expressions.
+        full: ε / `punzi.minimum_signal` rather than `punzi.simple_figure`.
+    """
+    for part in (efficiency, background):
+        if part.value is None or part.error is None:
+            return Estimate.undefined(part.reason or "an efficiency or a yield is undefined")
+    if background.value is not None and background.value < 0:
+        return Estimate.undefined("negative weights outweigh the others: B is negative, so Punzi's figure is undefined")
+
+    def figure(share: float, count: float, _: float, __: float) -> float:
+        if full:
+            return share / float(minimum_signal(count, inputs.a, inputs.b, inputs.form))
+        return float(simple_figure(share, count, inputs.a))
+
+    value, error = propagated(figure, efficiency, background)
+    return Estimate(value, error, background.reason)

@@ -102,7 +102,7 @@ def test_tables_on_stdout(evaluate, tmp_path):
         "Consensus on events.parquet, split test, 300 fb⁻¹",
         "background rejection",
         "S/√B",
-        "Asimov Z: σ_B = MC statistics\n",
+        "; σ_B = MC statistics\n",
         "Cut flow seq: consensus, split test",
         "all signal",
         "WZ (signal)",
@@ -117,7 +117,16 @@ def test_tables_on_stdout(evaluate, tmp_path):
 
 
 def test_printed_numbers_are_those_of_the_files(evaluate, tmp_path):
-    done = evaluate("runs/par", "--data", "events.parquet", "--no-figures", "--background-uncertainty", "0.1")
+    done = evaluate(
+        "runs/par",
+        "--data",
+        "events.parquet",
+        "--no-figures",
+        "--background-systematic",
+        "0.1",
+        "--min-effective-events",
+        "0",
+    )
     rows = pq.read_table(tmp_path / "report" / "metrics.parquet").to_pylist()
     chosen = {row["metric"]: row for row in rows if row["kind"] == "consensus" and row["split"] == "test"}
     line = next(line for line in done.stdout.splitlines() if "TP (raw)" in line)
@@ -301,7 +310,7 @@ def test_help_states_defaults(run_cutflow):
         "--split",
         "[default: test]",
         "[default: figures]",
-        "--background-uncertainty",
+        "--background-systematic",
         "--working-point",
         "--json",
         "--force",

@@ -12,6 +12,7 @@ from cutflow_cli.evaluation.evaluate import evaluate_runs
 from cutflow_cli.evaluation.report import CutFlowRow, MetricRow, read_report
 from cutflow_cli.events.schema import FeatureInfo, ProcessInfo
 from cutflow_cli.events.splits import SplitFractions, hashed_splits
+from cutflow_cli.metrics.options import read_options
 
 METRIC_COLUMNS = (
     "run method working_point target hypothesis kind replica split metric value stat_error replica_spread reason"
@@ -67,8 +68,8 @@ def test_same_settings_are_already_done(make_sample, make_run, tmp_path):
     assert (out / "metrics.parquet").stat().st_mtime_ns == stamp
     assert again.metrics == first.metrics
     with pytest.raises(UsageError, match="other inputs or settings"):
-        evaluate_runs([run], sample.path, out, figures=False, background_uncertainty=0.1)
-    forced = evaluate_runs([run], sample.path, out, figures=False, background_uncertainty=0.1, force=True)
+        evaluate_runs([run], sample.path, out, figures=False, options=read_options(["0.1"]))
+    forced = evaluate_runs([run], sample.path, out, figures=False, options=read_options(["0.1"]), force=True)
     assert value(forced, "par", "asimov") < value(first, "par", "asimov")
 
 
@@ -177,8 +178,8 @@ def test_refusals(make_sample, make_run, make_flow, tmp_path):
     same = make_sample("same.parquet", processes=(ProcessInfo("a", "signal"), ProcessInfo("b", "signal")))
     for runs, data, options, error, message in (
         ([], sample.path, {}, UsageError, "no runs to evaluate"),
-        ([run], sample.path, {"background_uncertainty": -0.1}, UsageError, "give a fraction of B"),
-        ([run], sample.path, {"background_uncertainty": float("nan")}, UsageError, "give a fraction of B"),
+        ([run], sample.path, {"options": read_options(["QDC=0.1"])}, UsageError, "no background process.*mean QCD"),
+        ([run], sample.path, {"options": read_options(["WW=0.1"])}, UsageError, "no background process of that name"),
         ([lacking], sample.path, {}, InputError, "run 'lacking' was trained on feature 'yy', .* did you mean y"),
         ([replica_only], sample.path, {}, InputError, "single: holds no consensus selection"),
         ([run], tmp_path / "none.parquet", {}, InputError, "no such file"),

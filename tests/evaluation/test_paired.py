@@ -30,7 +30,7 @@ def test_efficiencies_are_those_of_the_curve():
     found = paired_difference(first, second, label, weight, (0.3, 0.7), resamples=2)
     histograms = ScoreHistograms(2)
     histograms.add(first, label, weight)
-    curve = histograms.curve(1, 0)
+    curve = histograms.curve(1, [0])
     assert found.first == pytest.approx([background_at(curve, share).value for share in (0.3, 0.7)], abs=2e-3)
     assert found.difference == pytest.approx(found.first - found.second)
 

@@ -19,6 +19,7 @@ from cutflow_cli.evaluation.tally import tally
 from cutflow_cli.events.schema import ProcessInfo
 from cutflow_cli.events.table import open_events
 from cutflow_cli.metrics.estimate import Estimate
+from cutflow_cli.metrics.options import read_options
 from cutflow_cli.metrics.sensitivity import PunziInputs
 from cutflow_cli.metrics.summary import METRICS
 from cutflow_cli.selection.cutflow import consensus
@@ -49,7 +50,7 @@ def test_every_metric_of_every_flow_on_every_split(counted):
 
 def test_mean_and_spread_over_replicas(counted):
     flows, events, _ = counted()
-    rows = metric_rows(flows, events, 0.1, {"run": lambda hypothesis: PunziInputs(luminosity=300.0)})
+    rows = metric_rows(flows, events, read_options(["0.1"]), {"run": lambda hypothesis: PunziInputs(luminosity=300.0)})
     for metric in METRICS:
         chosen = [row for row in rows if row.metric == metric and row.split == "test"]
         values = [row.value for row in chosen if row.kind == "replica"]

@@ -38,7 +38,7 @@ def curve_of(score, label, weight, parts=1):
     histograms = ScoreHistograms(2)
     for rows in np.array_split(np.arange(len(score)), parts):
         histograms.add(score[rows], label[rows].astype(np.int64), weight[rows])
-    return histograms.curve(1, 0)
+    return histograms.curve(1, [0])
 
 
 @pytest.mark.parametrize(("shift", "scale"), [(0.0, 1.0), (0.3, 0.05), (1.5, 1.0), (3.0, 4.0), (-1.0, 1.0)])

@@ -19,6 +19,7 @@ from cutflow_cli.metrics.significance import (
     signal_over_sqrt_background,
 )
 from cutflow_cli.metrics.summary import Kept, summarise
+from cutflow_cli.metrics.systematics import parse_systematics
 from cutflow_cli.metrics.yields import Sums
 
 amounts = st.floats(1e-3, 1e5)
@@ -60,8 +61,8 @@ def kept(passed: int, total: int, weight: float) -> Kept:
 
 @given(counts, counts, counts, counts, st.floats(1e-3, 1e3), st.floats(1e-2, 1e2))
 def test_luminosity_scales_counting_significances_by_its_root(tp, fn, fp, tn, weight, k):
-    found = summarise(kept(tp, tp + fn, weight), kept(fp, fp + tn, 3 * weight))
-    scaled = summarise(kept(tp, tp + fn, k * weight), kept(fp, fp + tn, 3 * k * weight))
+    found = summarise(kept(tp, tp + fn, weight), kept(fp, fp + tn, 3 * weight), min_effective_events=0)
+    scaled = summarise(kept(tp, tp + fn, k * weight), kept(fp, fp + tn, 3 * k * weight), min_effective_events=0)
     for metric in ("s_over_sqrt_b", "s_over_sqrt_s_plus_b"):
         assert scaled[metric].value == pytest.approx(math.sqrt(k) * found[metric].value, rel=1e-9)
         assert scaled[metric].error == pytest.approx(math.sqrt(k) * found[metric].error, rel=1e-9)
@@ -76,6 +77,7 @@ def test_luminosity_scales_counting_significances_by_its_root(tp, fn, fp, tn, we
         "balanced_accuracy",
         "signal_efficiency",
         "background_rejection",
+        "s_over_b",
     ):
         assert scaled[metric].value == pytest.approx(found[metric].value, rel=1e-9)
         assert scaled[metric].error == pytest.approx(found[metric].error, rel=1e-6, abs=1e-12)
@@ -83,10 +85,11 @@ def test_luminosity_scales_counting_significances_by_its_root(tp, fn, fp, tn, we
 
 @given(counts, counts, counts, counts)
 def test_order_of_significances(tp, fn, fp, tn):
-    found = summarise(kept(tp, tp + fn, 1.0), kept(fp, fp + tn, 1.0))
+    found = summarise(kept(tp, tp + fn, 1.0), kept(fp, fp + tn, 1.0), min_effective_events=0)
     assert found["s_over_sqrt_s_plus_b"].value < found["s_over_sqrt_b"].value
     assert found["asimov"].value < found["s_over_sqrt_b"].value
-    with_systematics = summarise(kept(tp, tp + fn, 1.0), kept(fp, fp + tn, 1.0), 0.3)
+    background = replace(kept(fp, fp + tn, 1.0), yields=(("QCD", float(fp)),))
+    with_systematics = summarise(kept(tp, tp + fn, 1.0), background, parse_systematics(["0.3"]), min_effective_events=0)
     assert with_systematics["asimov"].value < found["asimov"].value
 
 
@@ -138,5 +141,6 @@ def test_undefined_classes_never_give_numbers(passed, failed):
     found = summarise(signal, replace(signal, undefined="why"))
     assert {name for name, number in found.items() if number.reason == "why"} == {
         "balanced_accuracy", "background_efficiency", "background_rejection", "background_yield", "background_n_eff",
-        "s_over_sqrt_b", "s_over_sqrt_s_plus_b", "asimov",
+        "s_over_b", "s_over_sqrt_b", "s_over_sqrt_s_plus_b", "asimov", "exact_asimov", "binomial_z",
+        "punzi_simple", "punzi_full",
     }  # fmt: skip
