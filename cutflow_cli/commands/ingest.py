@@ -6,15 +6,12 @@ import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from cutflow_cli.commands import ingest_options as options
 from cutflow_cli.commands import terminal
-from cutflow_cli.errors import UsageError
-
-if TYPE_CHECKING:
-    from cutflow_cli.events.settings import IngestSettings
 
 _INSTEAD = "Instead of a settings file"
 _BOTH = "Instead of a settings file, or replacing its value"
@@ -95,7 +92,13 @@ def ingest(
     ] = None,
     event_format: Annotated[
         EventFormat | None,
-        typer.Option("--format", help="How files spell objects.", show_default="recognised", rich_help_panel=_INSTEAD),
+        typer.Option(
+            "--format",
+            help="How files spell objects.",
+            case_sensitive=False,
+            show_default="recognised",
+            rich_help_panel=_INSTEAD,
+        ),
     ] = None,
     weight_column: Annotated[
         str | None,
@@ -234,40 +237,42 @@ def ingest(
     from cutflow_cli.observables import NOTHING, load_user_observables
 
     per_process = {
-        "signal": _given(
-            files=signal, cross_section=_cross_section(signal_cross_section), sum_of_weights=signal_sum_of_weights
+        "signal": options.given_only(
+            files=signal,
+            cross_section=options.cross_section(signal_cross_section),
+            sum_of_weights=signal_sum_of_weights,
         ),
-        "background": _given(
+        "background": options.given_only(
             files=background,
-            cross_section=_cross_section(background_cross_section),
+            cross_section=options.cross_section(background_cross_section),
             sum_of_weights=background_sum_of_weights,
         ),
     }
-    common = _given(
+    common = options.given_only(
         tree=tree,
         format=event_format,
         weight=weight_column,
         weights_are_yields=weights_are_yields or None,
-        sum_of_weights=_tree_sum(sum_of_weights_from),
+        sum_of_weights=options.tree_sum(sum_of_weights_from),
     )
-    overrides = _given(
+    overrides = options.given_only(
         luminosity=luminosity,
         split=split,
         seed=seed,
         cut_dialect=cut_dialect,
-        keep_quantiles=None if keep_quantiles is None else _parts(keep_quantiles),
-        split_by=None if split_by is None else _parts(split_by),
+        keep_quantiles=None if keep_quantiles is None else options.parts(keep_quantiles),
+        split_by=None if split_by is None else options.parts(split_by),
         on_bad_file=on_bad_file,
     )
-    tables = _given(features=feature, spectators=spectator)
-    more = {"preselection": preselect or [], "variations": _variations(variation or [])}
-    settings, base = _settings(settings_file, per_process, common, tables, overrides, more)
+    tables = options.given_only(features=feature, spectators=spectator)
+    more = {"preselection": preselect or [], "variations": options.variations(variation or [])}
+    settings, base = options.settings_of(settings_file, per_process, common, tables, overrides, more)
     with terminal.progress("ingest") as progress:
         made = run(
             settings,
             out,
             base=base,
-            shard=None if shard is None else _shard(shard),
+            shard=None if shard is None else options.shard_of(shard),
             user_defined=NOTHING if observables_from is None else load_user_observables(observables_from),
             force=force,
             command=shlex.join(["cutflow", *sys.argv[1:]]),
@@ -276,117 +281,3 @@ def ingest(
     print_ingested(made, as_json=as_json)
     if made.skipped:
         raise typer.Exit(SKIPPED_FILES)
-
-
-def _given(**options: Any) -> dict[str, Any]:  # noqa: ANN401  (whatever the options hold)
-    return {name: value for name, value in options.items() if value is not None and value not in ([], {})}
-
-
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",")]
-
-
-def _cross_section(text: str | None) -> float | str | None:
-    if text in (None, "header"):
-        return text
-    try:
-        return float(str(text))
-    except ValueError as error:
-        msg = f"cross section {text!r}: give a number in pb, or 'header' for LHE files"
-        raise UsageError(msg) from error
-
-
-def _tree_sum(text: str | None) -> dict[str, str] | None:
-    if text is None:
-        return None
-    tree, colon, column = text.rpartition(":")
-    if not (colon and tree and column):
-        msg = f"--sum-of-weights-from {text!r}: give a tree and a column, such as Runs:genEventSumw"
-        raise UsageError(msg)
-    return {"tree": tree, "column": column}
-
-
-def _variations(items: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for item in items:
-        name, equals, expression = item.partition("=")
-        if not equals or not name.strip() or name.strip() in found:
-            msg = f"--variation {item!r}: give each a name and a weight, such as 'pileup_up=genWeight*puUp'"
-            raise UsageError(msg)
-        found[name.strip()] = expression.strip()
-    return found
-
-
-def _shard(text: str) -> tuple[int, int]:
-    number, slash, of = text.partition("/")
-    if not (slash and number.isdecimal() and of.isdecimal()):
-        msg = f"--shard {text!r}: give which part and of how many, such as 3/8"
-        raise UsageError(msg)
-    return int(number), int(of)
-
-
-def _settings(
-    path: Path | None,
-    per_process: dict[str, dict[str, Any]],
-    common: dict[str, Any],
-    tables: dict[str, Any],
-    overrides: dict[str, Any],
-    more: dict[str, Any],
-) -> tuple[IngestSettings, Path]:
-    """Put a settings file and options together; return the directory that file patterns start from, too.
-
-    Args:
-        path: the settings file; None for options only.
-        per_process: settings of the processes `signal` and `background`.
-        common: settings of both.
-        tables: features and spectators.
-        overrides: settings that replace the file's.
-        more: conditions and variations that are added to the file's.
-    """
-    from cutflow_cli.events.settings_file import load_settings, validate
-
-    if path is None:
-        return validate({**_from_options(per_process, common, {**tables, **overrides}), **more}), Path()
-    _refuse_beside_file(path, per_process, common, tables)
-    return load_settings(path, overrides, more), path.parent
-
-
-#: How a setting is spelled as an option.
-_OPTION = {"files": "", "features": "feature", "spectators": "spectator", "weight": "weight-column"}
-
-
-def _option(name: str, process: str = "") -> str:
-    words = _OPTION.get(name, name.replace("_", "-"))
-    if name == "sum_of_weights" and not process:
-        words = "sum-of-weights-from"
-    return "--" + "-".join(part for part in (process, words) if part)
-
-
-def _refuse_beside_file(
-    path: Path, per_process: dict[str, dict[str, Any]], common: dict[str, Any], tables: dict[str, Any]
-) -> None:
-    """Refuse options that a settings file would make ambiguous."""
-    given = [_option(name, process) for process, options in per_process.items() for name in options]
-    given += [_option(name) for name in (*common, *tables)]
-    if given:
-        msg = f"{given[0]} can't stand beside a settings file; set it in {path}, for the processes that it holds for"
-        raise UsageError(msg)
-
-
-def _from_options(
-    per_process: dict[str, dict[str, Any]], common: dict[str, Any], tables: dict[str, Any]
-) -> dict[str, Any]:
-    """Spell options as settings: one process `signal`, one `background`."""
-    missing = [_option("files", process) for process, options in per_process.items() if "files" not in options]
-    missing += ["--feature"] if "features" not in tables else []
-    if missing:
-        msg = f"{missing[0]} is missing; give a settings file, or --signal, --background and --feature"
-        raise UsageError(msg)
-    for process, options in per_process.items():
-        if "sum_of_weights" in options and "sum_of_weights" in common:
-            msg = f"--sum-of-weights-from and {_option('sum_of_weights', process)}: give one of them"
-            raise UsageError(msg)
-    return {
-        **tables,
-        "processes": {role: {"role": role, **common, **options} for role, options in per_process.items()},
-    }

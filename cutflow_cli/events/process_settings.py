@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -115,6 +115,12 @@ class ProcessSettings(Settings):
     hypothesis: str | Finite | None = None
     replaces: str | None = None
     variation: Annotated[str, Field(pattern=f"^{NAME}$")] | None = None
+
+    @field_validator("format", mode="before")
+    @classmethod
+    def _in_any_case(cls, value: Any) -> Any:  # noqa: ANN401
+        known = {name.lower(): name for name in get_args(EventFormat)}
+        return known.get(value.lower(), value) if isinstance(value, str) else value
 
     @field_validator("files", mode="before")
     @classmethod

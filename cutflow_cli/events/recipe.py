@@ -97,7 +97,7 @@ class Recipe:
     def per_object(self) -> frozenset[str]:
         """Names that have one value for each object of a collection."""
         return frozenset(
-            name for plan in self.files for name in plan.process.needs.names if plan.file.bound.per_object(name)
+            name for plan in self.files for name in plan.file.bound.names if plan.file.bound.per_object(name)
         )
 
     @cached_property
@@ -106,7 +106,7 @@ class Recipe:
         found = (
             name
             for plan in self.files
-            for name in plan.process.needs.names
+            for name in plan.file.bound.names
             if plan.file.bound.per_object(name) or not plan.file.bound.is_column(name)
         )
         return tuple(dict.fromkeys(found))
@@ -336,7 +336,7 @@ def _process(
     needed: dict[str, str] = {}
     for user, node in users:
         for column in names(node) if node is not None else ():
-            needed.setdefault(column, user if node != Name(column) or not user.startswith("feature") else "a feature")
+            needed.setdefault(column, "a feature" if user == f"feature {column!r}" else user)
     matched = item.rows if isinstance(item.rows, dict) else {}
     needs = Needs(needed, settings.spectators, matched, settings.split_by, user_defined)
     return ProcessRecipe(name, item, weight, variations, hypothesis, condition, needs)

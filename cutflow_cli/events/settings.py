@@ -95,11 +95,28 @@ class IngestSettings(Settings):
     def _one_or_many(cls, value: Any) -> Any:  # noqa: ANN401
         return (value,) if isinstance(value, str) else value
 
-    @field_validator("keep_quantiles", mode="after")
+    @field_validator("split_by", "spectators", mode="after")
     @classmethod
-    def _quantiles_in_order(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
-        if value is not None and not 0 <= value[0] < value[1] <= 1:
-            msg = f"{value[0]:g},{value[1]:g}: give two shares in increasing order, such as 0.05,0.95"
+    def _columns_have_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not name.strip():
+                msg = "an empty name, of no column"
+                raise ValueError(msg)
+        return value
+
+    @field_validator("keep_quantiles", mode="before")
+    @classmethod
+    def _two_quantiles(cls, value: Any) -> Any:  # noqa: ANN401
+        if value is None:
+            return None
+        try:
+            low, high = (float(no_truth_value(share)) for share in value)
+            in_order = 0 <= low < high <= 1
+        except (ValueError, TypeError):
+            in_order = False
+        if not in_order:
+            shown = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+            msg = f"{shown}: give two shares in increasing order, such as 0.05,0.95"
             raise ValueError(msg)
         return value
 
@@ -210,6 +227,9 @@ def _listed_features(items: list[str]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for item in items:
         match = _DEFINITION.fullmatch(item)
+        if match is None and (wrong := re.match(r"([^=<>!]*)=(?!=)", item)):
+            msg = f"feature {item!r}: {wrong[1].strip()!r} is no name; one has letters, digits, underscores and dots"
+            raise UsageError(msg)
         name = match["name"] if match else item.strip()
         if match is None and not re.fullmatch(r"[A-Za-z_][\w.]*", name):
             msg = f"feature {item!r}: give the expression a name, such as 'ratio={item.strip()}'"

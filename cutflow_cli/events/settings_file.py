@@ -85,6 +85,8 @@ def _explain(error: ValidationError) -> str:
         return f"{'.'.join(place)}: is missing"
     if place[2:3] in (["rows"], ["hypothesis"], ["sum_of_weights"], ["cross_section"]):
         place = place[:3]  # pydantic adds which of several types it tried
+    if first["type"] == "string_pattern_mismatch":
+        return f"{'.'.join(place)}: {first['input']!r} is no name; one has letters, digits and underscores"
     text = first["msg"].removeprefix("Value error, ")
     text = text[:1].lower() + text[1:] if text.startswith("Input") else text
     given = first["input"]

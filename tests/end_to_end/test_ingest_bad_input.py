@@ -12,6 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 import uproot
 
+from cutflow_cli import app
+
+TWICE = ("--variation", "up=x", "--variation", "up=x")
 GOOD = ("--background", "b.csv", "--feature", "x")
 WEIGHTED = (
     "--weight-column",
@@ -97,8 +100,16 @@ CASES = {
     ),
     "text late": (("--signal", "late.csv", *GOOD), 3, "late.csv: column 'x', line 300002: 'many' is no number"),
     "no events": (("--signal", "header.csv", *GOOD), 3, "process 'signal': its files hold no events"),
-    "weights zero": (("--signal", "zero.csv", *GOOD, *WEIGHTED), 3, "process 'signal': all weights are zero"),
-    "weights negative": (("--signal", "negative.csv", *GOOD, *WEIGHTED), 3, "process 'signal': the weights sum to -2"),
+    "weights zero": (
+        ("--signal", "zero.csv", *GOOD, *WEIGHTED),
+        3,
+        "'signal': the weights of its 2 events before any preselection are all zero",
+    ),
+    "weights negative": (
+        ("--signal", "negative.csv", *GOOD, *WEIGHTED),
+        3,
+        "'signal': the weights of its 2 events before any preselection sum to -2;",
+    ),
     "weight nan": (("--signal", "nan.csv", *GOOD, *WEIGHTED), 3, "nan.csv: weight 'w' is missing for 1 of rows 0 to 1"),
     "no background": (("--signal", "good.root", "--feature", "x"), 2, "--background is missing"),
     "no signal": (("no_signal.toml",), 2, "no_signal.toml: processes: no signal"),
@@ -109,6 +120,51 @@ CASES = {
         "'weight' is a column of the events file itself",
     ),
     "wrong key": (("wrong.toml",), 2, "wrong.toml: luminsity: no such setting; did you mean luminosity"),
+    "variation twice": (("--signal", "good.root", *GOOD, *TWICE), 2, "--variation 'up' is given twice"),
+    "variation empty": (("--signal", "good.root", *GOOD, "--variation", "up="), 2, "--variation 'up=': give it a name"),
+    "cross section": (
+        ("--signal", "good.root", *GOOD, "--signal-cross-section", "heder"),
+        2,
+        "cross section 'heder': give a number in pb, or 'header' for LHE files",
+    ),
+    "sum of weights": (
+        ("--signal", "good.root", *GOOD, "--sum-of-weights-from", "Runs"),
+        2,
+        "--sum-of-weights-from 'Runs': give a tree and a column, such as Runs:genEventSumw",
+    ),
+    "two sums": (
+        ("--signal", "b.csv", *GOOD, "--sum-of-weights-from", "R:w", "--signal-sum-of-weights", "3"),
+        2,
+        "--sum-of-weights-from and --signal-sum-of-weights: give one of them",
+    ),
+    "sum beside file": (
+        ("wrong.toml", "--sum-of-weights-from", "Runs:genEventSumw"),
+        2,
+        "--sum-of-weights-from can't stand beside a settings file; set it in wrong.toml",
+    ),
+    "shard": (("--signal", "good.root", *GOOD, "--shard", "3"), 2, "--shard '3': give which part and of how many"),
+    "dialect": (("--signal", "good.root", *GOOD, "--cut-dialect", "c++"), 2, "'c++' is not one of 'cutflow', 'root'"),
+    "format": (("--signal", "good.root", *GOOD, "--format", "root"), 2, "'root' is not one of"),
+    "quantiles": (
+        ("--signal", "good.root", *GOOD, "--keep-quantiles", "0.05"),
+        2,
+        "keep_quantiles: 0.05: give two shares in increasing order",
+    ),
+    "nothing passes": (
+        ("--signal", "good.root", *GOOD, "--preselect", "x >= 0", "--preselect", "x > 7"),
+        3,
+        "process 'signal': none of its 500 events passes the preselection 'x > 7'",
+    ),
+    "object": (
+        ("--signal", "jets.root", *GOOD, "--feature", "y=jett0.pt"),
+        3,
+        "observable 'jett0.pt' (feature 'y')",
+    ),
+    "spectator of objects": (
+        ("--signal", "jets.root", "--background", "jets.root", "--feature", "x", "--spectator", "jet.size"),
+        2,
+        "belongs to processes 'signal' and 'background'",
+    ),
     "broken toml": (
         ("broken.toml",),
         2,
@@ -118,14 +174,29 @@ CASES = {
 }
 
 
+@pytest.fixture
+def run_here(monkeypatch, capsys):
+    """Run the command line in this process, which spares the start of another: code, stdout, stderr."""
+    monkeypatch.setattr("cutflow_cli.app._stop_on_signals", lambda: None)
+
+    def run(*arguments, cwd):
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["cutflow", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            app.run()
+        printed = capsys.readouterr()
+        return stopped.value.code, printed.out, printed.err
+
+    return run
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_one_line_the_right_code_and_nothing_left(run_cutflow, inputs, case):
+def test_one_line_the_right_code_and_nothing_left(run_here, inputs, case):
     arguments, code, says = CASES[case]
     before = sorted(path.name for path in inputs.iterdir())
-    done = run_cutflow("ingest", *arguments, "--out", "out.parquet", cwd=inputs)
-    assert done.returncode == code
-    assert done.stdout == ""
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("cutflow: warning: ")]
+    got, stdout, stderr = run_here("ingest", *arguments, "--out", "out.parquet", cwd=inputs)
+    assert (got, stdout) == (code, "")
+    lines = [line for line in stderr.splitlines() if not line.startswith("cutflow: warning: ")]
     assert len(lines) == 1
     assert lines[0].startswith("cutflow: ")
     assert says in lines[0]

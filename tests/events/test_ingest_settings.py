@@ -129,6 +129,16 @@ def test_impossible_processes(changes, says):
         ({"features": ["x", "x=y"]}, "feature 'x' is given twice"),
         ({"features": ["x/y"]}, "give the expression a name, such as 'ratio=x/y'"),
         ({"features": ["weight"]}, "'weight' is a column of the events file itself"),
+        ({"features": ["a b=x"]}, "feature 'a b=x': 'a b' is no name; one has letters, digits, underscores and dots"),
+        ({"spectators": [""]}, "spectators: an empty name, of no column"),
+        ({"split_by": ["event", " "]}, "split_by: an empty name, of no column"),
+        ({"keep_quantiles": [0.1]}, "keep_quantiles: 0.1: give two shares in increasing order, such as 0.05,0.95"),
+        ({"keep_quantiles": ["a", "b"]}, "keep_quantiles: a,b: give two shares"),
+        ({"keep_quantiles": [0.9, 0.1]}, "keep_quantiles: 0.9,0.1: give two shares"),
+        ({"keep_quantiles": [0, 1.1]}, "keep_quantiles: 0,1.1: give two shares"),
+        ({"keep_quantiles": True}, "keep_quantiles: True: give two shares"),
+        ({"variations": {"a-b": "w"}}, "variations.a-b: 'a-b' is no name; one has letters, digits and underscores"),
+        ({"observables_from": "x.py"}, "observables_from: only the command line names code that is executed"),
         ({"spectators": ["label"]}, "'label' is a column of the events file itself"),
         ({"spectators": ["x"]}, "'x' is a feature and a spectator"),
         ({"spectators": ["e", "e"]}, "'e' is named twice"),
@@ -146,6 +156,29 @@ def test_impossible_settings(changes, says):
         validate({**processes(), **changes}, "a.toml: ")
     assert says in str(caught.value)
     assert str(caught.value).startswith("a.toml: ")
+
+
+def test_conditions_and_variations_of_options_are_added_to_those_of_the_file(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text(TOML.replace("seed = 7", 'preselection = "x > 1"\nvariations = {up = "2 * genWeight"}'))
+    settings = load_settings(
+        path, None, {"preselection": ["y < 2", "z > 0"], "variations": {"down": "0.5 * genWeight"}}
+    )
+    assert settings.preselection == ("x > 1", "y < 2", "z > 0")
+    assert settings.variation_names == ("up", "down")
+    assert load_settings(path, None, {"preselection": [], "variations": {}}) == load_settings(path)
+    with pytest.raises(UsageError, match=r"a.toml: variations.up is there already; give the other one another name"):
+        load_settings(path, None, {"variations": {"up": "w"}})
+    for wrong in ("preselection = 3", "variations = 3"):
+        path.write_text(TOML.replace("seed = 7", wrong))
+        with pytest.raises(UsageError, match=wrong.split()[0]):
+            load_settings(path, None, {"preselection": ["y < 2"], "variations": {"down": "w"}})
+
+
+def test_formats_are_named_in_any_case():
+    assert validate(processes(format="nanoaod")).processes["s"].format == "NanoAOD"
+    with pytest.raises(UsageError, match=r"processes.s.format: input should be 'Delphes', 'NanoAOD'"):
+        validate(processes(format="root"))
 
 
 def test_hypotheses_belong_to_every_signal_or_to_none():
