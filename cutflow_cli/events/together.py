@@ -76,8 +76,7 @@ def _check(shards: Shards) -> None:
     missing = [f"{number}/{of}" for number in range(1, of + 1) if number not in numbers]
     if missing:
         shown = ", ".join(missing[:20]) + (f", … ({len(missing)} in all)" if len(missing) > 20 else "")
-        are = "shard is" if len(missing) == 1 else "shards are"
-        msg = f"{len(missing)} of {of} {are} missing: {shown}; nothing was written"
+        msg = f"{len(missing)} of {of} shards missing: {shown}; nothing was written"
         raise NegativeAnswer(msg)
 
 

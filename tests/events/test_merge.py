@@ -193,9 +193,9 @@ def test_any_order_of_shards_gives_the_same(shards, tmp_path):
 
 def test_missing_and_doubled_shards(shards, tmp_path):
     out = tmp_path / "o.parquet"
-    with pytest.raises(NegativeAnswer, match=r"^1 of 3 shard is missing: 2/3; nothing was written"):
+    with pytest.raises(NegativeAnswer, match=r"^1 of 3 shards missing: 2/3; nothing was written"):
         merge([shards[2], shards[0]], out)
-    with pytest.raises(NegativeAnswer, match=r"2 of 3 shards are missing: 1/3, 3/3"):
+    with pytest.raises(NegativeAnswer, match=r"2 of 3 shards missing: 1/3, 3/3"):
         merge(shards[1:2], out)
     with pytest.raises(UsageError, match=r"2.shard is named twice: shard 2 of 3"):
         merge([*shards, shards[1]], out)

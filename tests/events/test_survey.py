@@ -184,6 +184,11 @@ def test_what_holds_for_all_files_is_not_used_without_some(base, tmp_path, commo
     assert not (tmp_path / "o.out").exists()
 
 
+def test_a_link_that_leads_nowhere_is_a_bad_file(base):
+    (base / "s9.root").symlink_to("gone.root")
+    assert refusal(base, settings())[0].startswith("s9.root: is a link to gone.root, where there is no file (7 other")
+
+
 def test_a_process_without_any_usable_file(base):
     truncate(base / "b.parquet")
     assert (

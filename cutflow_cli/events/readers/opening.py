@@ -89,6 +89,9 @@ def _recognise(location: Location) -> str:
 
 
 def _check_exists(path: Path) -> None:
+    if path.is_symlink() and not path.exists():
+        msg = f"{path}: is a link to {path.readlink()}, where there is no file"
+        raise InputError(msg)
     if not path.exists():
         entries = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
         siblings = [entry.name for entry in entries if entry.suffix.lower() in _SUFFIXES]
