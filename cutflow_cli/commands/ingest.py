@@ -95,6 +95,7 @@ def ingest(
         typer.Option(
             "--format",
             help="How files spell objects.",
+            metavar="Delphes|NanoAOD|LHE|flat",
             case_sensitive=False,
             show_default="recognised",
             rich_help_panel=_INSTEAD,
@@ -116,13 +117,13 @@ def ingest(
     signal_cross_section: Annotated[
         str | None,
         typer.Option(
-            metavar="PB|header", help="In pb, or from LHE headers.", rich_help_panel=_INSTEAD, show_default=False
+            metavar="PB|header", help="In pb, or from LHE headers.", rich_help_panel=_INSTEAD, show_default="none"
         ),
     ] = None,
     background_cross_section: Annotated[
         str | None,
         typer.Option(
-            metavar="PB|header", help="In pb, or from LHE headers.", rich_help_panel=_INSTEAD, show_default=False
+            metavar="PB|header", help="In pb, or from LHE headers.", rich_help_panel=_INSTEAD, show_default="none"
         ),
     ] = None,
     signal_sum_of_weights: Annotated[
@@ -139,7 +140,7 @@ def ingest(
             metavar="TREE:COLUMN",
             help="Where files hold it, such as Runs:genEventSumw.",
             rich_help_panel=_INSTEAD,
-            show_default=False,
+            show_default="the events",
         ),
     ] = None,
     preselect: Annotated[
@@ -176,7 +177,7 @@ def ingest(
             metavar="NAME=EXPR",
             help="Generator weight under a systematic variation, beside those of a settings file; repeat it.",
             rich_help_panel=_BOTH,
-            show_default=False,
+            show_default="none",
         ),
     ] = None,
     split: Annotated[
@@ -208,7 +209,7 @@ def ingest(
     observables_from: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.py", help="Python file with observables of your own; it is executed.", show_default=False
+            metavar="FILE.py", help="Python file with observables of your own; it is executed.", show_default="none"
         ),
     ] = None,
     shard: Annotated[

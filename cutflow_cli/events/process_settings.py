@@ -83,10 +83,11 @@ class ProcessSettings(Settings):
     Attributes:
         role: signal or background.
         files: files and patterns, relative to the settings file (or to the working directory for options).
-        tree: TTree or RNTuple in ROOT files; None for the only one (of NanoAOD `Events`, of Delphes `Delphes`).
+        tree: TTree or RNTuple in ROOT files; None for the only one.
         format: how the files spell objects and their observables; None to recognise it.
         rows: which rows of the files belong to this process: a condition, or wanted values by column, such as
-            `{process = "WW"}`. Sums of weights are over these rows.
+            `{process = "WW"}`. Sums of weights over events are over these rows; one that is given, or stands in a tree
+            beside the events, is taken as it is for that of the events that the cross section is for.
         cross_section: in pb; `header` takes it from the headers of LHE files.
         k_factor: multiplies the cross section.
         filter_efficiency: share of the cross section that the sum of weights stands for, such as a generator filter's.

@@ -67,16 +67,16 @@ def test_a_settings_file_becomes_events_and_a_table_of_the_normalisation(run_cut
     assert again.stdout == done.stdout
 
 
-def test_options_and_settings_say_the_same(run_cutflow, files):
+def test_options_and_settings_say_the_same(run_here, files):
     options = ["--feature", "x", "--feature", "r = x / y", "--luminosity", "2", "--tree", "Events"]
     options += ["--signal", "z*.root", "--background", "z2.root", "--background", "z1.root", "--weight-column", "w"]
     options += ["--signal-cross-section", "0.5", "--background-cross-section", "10", "--signal-sum-of-weights", "900"]
-    refused = run_cutflow("ingest", *options, "--out", "o.parquet", cwd=files)
+    refused = run_here("ingest", *options, "--out", "o.parquet", cwd=files)
     assert refused.returncode == 2
     assert "belongs to processes 'signal' and 'background'" in refused.stderr
     options[options.index("z*.root")] = "z1.root"
     options[options.index("--background") : options.index("--background") + 4] = ["--background", "z2.root"]
-    done = run_cutflow("ingest", *options, "--out", "o.parquet", "--json", "--seed", "5", cwd=files)
+    done = run_here("ingest", *options, "--out", "o.parquet", "--json", "--seed", "5", cwd=files)
     assert (done.returncode, done.stderr) == (0, "")
     result = json.loads(done.stdout)
     assert result["files"] == {"signal": 1, "background": 1}
@@ -88,31 +88,31 @@ def test_options_and_settings_say_the_same(run_cutflow, files):
     assert result["yields"]["signal"]["expected_error"] == pytest.approx(np.sqrt((weights[:150] ** 2).sum()))
 
 
-def test_options_beside_a_settings_file_replace_or_are_refused(run_cutflow, files):
+def test_options_beside_a_settings_file_replace_or_are_refused(run_here, files):
     command = ("ingest", "samples.toml", "--out", "out.parquet")
-    done = run_cutflow(*command, "--luminosity", "4", "--split", "0.5,0,0.5", cwd=files)
+    done = run_here(*command, "--luminosity", "4", "--split", "0.5,0,0.5", cwd=files)
     assert done.returncode == 0
     assert "4 fb⁻¹" in done.stdout
     assert row(done.stdout, "Z")[-1].split("/")[1] == "0.0"
     for option in ("--feature", "--background-cross-section"):
-        refused = run_cutflow(*command, option, "1", cwd=files)
+        refused = run_here(*command, option, "1", cwd=files)
         assert (refused.returncode, refused.stdout) == (2, "")
         assert refused.stderr.startswith(
             f"cutflow: {option} can't stand beside a settings file; set it in samples.toml"
         )
 
 
-def test_paths_in_a_settings_file_start_from_its_directory(run_cutflow, files):
-    done = run_cutflow("ingest", files / "samples.toml", "--out", files / "new" / "out.parquet")
+def test_paths_in_a_settings_file_start_from_its_directory(run_here, files):
+    done = run_here("ingest", files / "samples.toml", "--out", files / "new" / "out.parquet")
     assert done.returncode == 0
     assert (files / "new" / "out.parquet").is_file()
 
 
-def test_what_is_not_finite_and_not_normalised_is_said_on_stderr(run_cutflow, tmp_path):
+def test_what_is_not_finite_and_not_normalised_is_said_on_stderr(run_here, tmp_path):
     (tmp_path / "s.csv").write_text("x,y\n" + "1,2\n,0\n-1,0\n" * 9)
     (tmp_path / "b.csv").write_text("x,y\n" + "1,2\n" * 30)
     options = ("--signal", "s.csv", "--background", "b.csv", "--feature", "x", "--feature", "r=x/y")
-    done = run_cutflow("ingest", *options, "--out", "o.parquet", cwd=tmp_path)
+    done = run_here("ingest", *options, "--out", "o.parquet", cwd=tmp_path)
     assert done.returncode == 0
     lines = done.stderr.splitlines()
     assert all(line.startswith("cutflow: warning: ") for line in lines)
@@ -121,10 +121,8 @@ def test_what_is_not_finite_and_not_normalised_is_said_on_stderr(run_cutflow, tm
     assert "feature 'r': 9 missing (NaN) and 9 infinite values in 57 events" in lines[2]
 
 
-def test_the_diboson_example_has_its_physical_yields(run_cutflow, root, tmp_path):
-    done = run_cutflow(
-        "ingest", root / "examples" / "diboson" / "samples.toml", "--out", tmp_path / "d.parquet", "--json"
-    )
+def test_the_diboson_example_has_its_physical_yields(run_here, root, tmp_path):
+    done = run_here("ingest", root / "examples" / "diboson" / "samples.toml", "--out", tmp_path / "d.parquet", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     yields = json.loads(done.stdout)["yields"]
     # cross section (pb) × share selected × 300 fb^-1, from the generator's report
@@ -135,7 +133,7 @@ def test_the_diboson_example_has_its_physical_yields(run_cutflow, root, tmp_path
     assert [yields[name]["events"] for name in ("WW", "WZ", "QCD")] == [21368, 8474, 29790]
 
 
-def test_flat_branches_of_a_tree_with_jagged_ones(run_cutflow, root, tmp_path):
+def test_flat_branches_of_a_tree_with_jagged_ones(run_here, root, tmp_path):
     data = root.parent / "shared" / "data"
     if not data.is_dir():
         pytest.skip("the realistic samples are not beside the checkout")
@@ -148,17 +146,26 @@ def test_flat_branches_of_a_tree_with_jagged_ones(run_cutflow, root, tmp_path):
         "genWeight",
     ]
     options += ["--luminosity", "1", "--signal-cross-section", "0.1", "--background-cross-section", "20"]
-    done = run_cutflow(
-        "ingest", *options, "--feature", "MET_pt", "--spectator", "event", "--out", tmp_path / "o.parquet"
-    )
+    done = run_here("ingest", *options, "--feature", "MET_pt", "--spectator", "event", "--out", tmp_path / "o.parquet")
     assert done.returncode == 0
     assert row(done.stdout, "signal")[3:8] == ["10000", "10000", "0.1", "10000", "100"]
-    refused = run_cutflow("ingest", *options, "--feature", "FatJet_pt", "--out", tmp_path / "p.parquet")
+    refused = run_here("ingest", *options, "--feature", "FatJet_pt", "--out", tmp_path / "p.parquet")
     assert (refused.returncode, refused.stdout) == (3, "")
     assert "feature 'FatJet_pt': `FatJet_pt` is one number for each object" in refused.stderr
 
 
-def test_help_shows_every_default(run_cutflow):
-    text = run_cutflow("ingest", "--help", COLUMNS="160").stdout
-    for words in ("0.6,0.2,0.2", "summed over the files", "the only one", "--weights-are-yields", "--json", "--force"):
+def test_help_shows_every_default(run_here):
+    text = run_here("ingest", "--help", COLUMNS="250").stdout
+    for words in ("--weights-are-yields", "--json", "--force", "Delphes|NanoAOD|LHE|flat", "TREE:COLUMN", "FILE.py"):
         assert words in text
+    defaults = {
+        "split": "0.6,0.2,0.2", "signal-sum-of-weights": "summed over the files", "tree": "the only one",
+        "format": "recognised", "weight-column": "1", "signal-cross-section": "none",
+        "sum-of-weights-from": "the events",
+        "preselect": "all pass", "cut-dialect": "cutflow", "keep-quantiles": "all", "variation": "none", "seed": "0",
+        "luminosity": "none: every event counts 1", "split-by": "row number", "on-bad-file": "fail",
+        "observables-from": "none", "shard": "all files",
+    }  # fmt: skip
+    for option, default in defaults.items():
+        (line,) = (line for line in text.splitlines() if f"--{option} " in line and "│" in line)
+        assert f"[default: ({default})]" in line

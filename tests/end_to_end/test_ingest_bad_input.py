@@ -12,8 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 import uproot
 
-from cutflow_cli import app
-
 TWICE = ("--variation", "up=x", "--variation", "up=x")
 GOOD = ("--background", "b.csv", "--feature", "x")
 WEIGHTED = (
@@ -174,29 +172,13 @@ CASES = {
 }
 
 
-@pytest.fixture
-def run_here(monkeypatch, capsys):
-    """Run the command line in this process, which spares the start of another: code, stdout, stderr."""
-    monkeypatch.setattr("cutflow_cli.app._stop_on_signals", lambda: None)
-
-    def run(*arguments, cwd):
-        monkeypatch.chdir(cwd)
-        monkeypatch.setattr(sys, "argv", ["cutflow", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            app.run()
-        printed = capsys.readouterr()
-        return stopped.value.code, printed.out, printed.err
-
-    return run
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_one_line_the_right_code_and_nothing_left(run_here, inputs, case):
     arguments, code, says = CASES[case]
     before = sorted(path.name for path in inputs.iterdir())
-    got, stdout, stderr = run_here("ingest", *arguments, "--out", "out.parquet", cwd=inputs)
-    assert (got, stdout) == (code, "")
-    lines = [line for line in stderr.splitlines() if not line.startswith("cutflow: warning: ")]
+    done = run_here("ingest", *arguments, "--out", "out.parquet", cwd=inputs)
+    assert (done.returncode, done.stdout) == (code, "")
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("cutflow: warning: ")]
     assert len(lines) == 1
     assert lines[0].startswith("cutflow: ")
     assert says in lines[0]
@@ -211,14 +193,14 @@ def test_an_expression_error_shows_the_place(run_cutflow, inputs):
     )
 
 
-def test_an_output_that_exists_or_can_not_be_made(run_cutflow, inputs, tmp_path):
+def test_an_output_that_exists_or_can_not_be_made(run_here, inputs, tmp_path):
     out = tmp_path / "mine.parquet"
     out.write_text("mine")
     command = ("ingest", "--signal", "good.root", *GOOD, "--out")
-    refused = run_cutflow(*command, out, cwd=inputs)
+    refused = run_here(*command, out, cwd=inputs)
     assert (refused.returncode, out.read_text()) == (2, "mine")
     assert "mine.parquet: exists; choose another --out, or --force to replace it" in refused.stderr
-    below = run_cutflow(*command, out / "below.parquet", cwd=inputs)
+    below = run_here(*command, out / "below.parquet", cwd=inputs)
     assert below.returncode == 2
     assert "mine.parquet: can't make this directory" in below.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["mine.parquet"]

@@ -202,10 +202,10 @@ def test_a_file_of_observables_that_fails_is_one_line(files, tmp_path, text, fea
     assert not (tmp_path / "o.parquet").exists()
 
 
-def test_a_settings_file_names_no_code(run_cutflow, files, tmp_path):
+def test_a_settings_file_names_no_code(run_here, files, tmp_path):
     (tmp_path / "mine.py").write_text("raise SystemExit('executed')\n")
     (tmp_path / "s.toml").write_text('observables_from = "mine.py"\n' + SETTINGS)
-    done = run_cutflow("ingest", "s.toml", "--out", "o.parquet", cwd=tmp_path)
+    done = run_here("ingest", "s.toml", "--out", "o.parquet", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "cutflow: s.toml: observables_from: only the command line names code that is executed: "

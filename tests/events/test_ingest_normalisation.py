@@ -1,6 +1,8 @@
 """Where sums of weights come from, before any selection, and what is said where they do not fit."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import uproot
 from flat_files import table, write
@@ -91,6 +93,28 @@ def test_a_count_beside_the_events_is_their_number_where_each_counts_one(files, 
             InputError, match=r"process 'B': without weight .* which is no number of events .* name the"
         ):
             ingest(asked, tmp_path / "x.parquet", base=tmp_path)
+
+
+def test_unused_generator_weights_are_told_in_every_format(tmp_path, root):
+    delphes = {"Jet.PT": [[30.0], [20.0, 10.0]], "MissingET.MET": [[5.0], [6.0]], "Event.Weight": [[1.0], [1.0]]}
+    pq.write_table(pa.table(delphes), tmp_path / "delphes.parquet")
+    write(tmp_path / "flat.parquet", {"met.pt": np.ones(3), "weight": np.ones(3)})
+    signal = {"files": "delphes.parquet", "tree": None}
+    background = {"files": "flat.parquet", "tree": None}
+    sample = root.parent / "shared" / "data" / "third_party" / "pylhe-testfile-pythia-8.3.14-weakbosons.lhe"
+    if sample.is_file():
+        pytest.importorskip("pylhe")
+        background["files"] = str(sample)
+    asked = settings(signal, background, features=["x = met.pt"], luminosity=None)
+    done = ingest(asked, tmp_path / "o.parquet", base=tmp_path)
+    told = [note for note in done.notes if "generator weights" in note]
+    assert "process 'S': its files have generator weights, 'Event.Weight', that are not used" in told[0]
+    assert len(told) == 1 + sample.is_file()
+    assert all("'weight'" in note for note in told[1:])
+    weighted = settings({**signal, "weight": "Event.Weight", "weights_are_yields": True},
+                        {"files": "flat.parquet", "tree": None, "weight": "weight", "weights_are_yields": True},
+                        features=["x = met.pt"], luminosity=None)  # fmt: skip
+    assert not [note for note in ingest(weighted, tmp_path / "w.parquet", base=tmp_path).notes if "generator" in note]
 
 
 @pytest.mark.parametrize(

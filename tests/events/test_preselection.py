@@ -218,6 +218,17 @@ def test_conditions_that_can_not_be_had(files, tmp_path, cut, kind, says):
         ingest(settings(cut), tmp_path / "o.parquet", base=directory)
 
 
+def test_spectators_have_one_value_for_the_event_too(files, tmp_path):
+    directory, found = files
+    with pytest.raises(InputError, match=r"spectator 'jet.eta' has one value for each object"):
+        ingest(settings(spectators=["jet.eta"]), tmp_path / "o.parquet", base=directory)
+    done = ingest(settings(spectators=["jet1.eta", "event"]), tmp_path / "o.parquet", base=directory)
+    rows = pq.read_table(tmp_path / "o.parquet").to_pandas()
+    wanted = [event["Jet_eta"][1] if len(event["Jet_eta"]) > 1 else math.nan for event in found["S"]]
+    np.testing.assert_array_equal(rows["jet1.eta"][rows.process == "S"], wanted)
+    assert "jet1.eta" in done.metadata.per_object
+
+
 def test_collections_of_different_length_are_told_with_their_events(files, tmp_path):
     directory, found = files
     for event in (changed := [dict(event) for event in found["S"]]):
