@@ -68,7 +68,7 @@ def events_writer(
         per_object=description.per_object,
         spectators=settings.spectators,
         variations=_announced(finisher),
-        sources=tuple({source.path: source for source in description.sources}.values()),
+        sources=tuple(dict.fromkeys(description.sources)),
         skipped=description.skipped,
         command=command,
         digest=digest,

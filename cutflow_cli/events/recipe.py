@@ -133,12 +133,6 @@ class Recipe:
         """Numpy's name of each spectator's type, the same for all files."""
         return {name: _spectator_type(name, self.files) for name in self.settings.spectators}
 
-    @property
-    def sources(self) -> tuple[SourceFile, ...]:
-        """The files, each once."""
-        unique = {plan.file.location: source_of(plan.file) for plan in self.files}
-        return tuple(unique.values())
-
     @cached_property
     def formats(self) -> dict[str, str]:
         """How the files of each process were understood."""
@@ -219,7 +213,7 @@ def recipe_digest(
 
 def source_of(file: InputFile) -> SourceFile:
     """Describe a file for the metadata."""
-    return SourceFile(str(file.location), file.size, file.digest)
+    return SourceFile(file.location.shown, file.size, file.digest)
 
 
 def make_recipe(

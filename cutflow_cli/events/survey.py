@@ -89,7 +89,12 @@ def survey(
         raise _refusal(bad, len(files), typical)
     order = {(process.name, location): position for position, (process, location) in enumerate(files)}
     bad.sort(key=lambda item: order[item.process.name, item.location])
-    skipped = tuple(SkippedFile(item.process.name, str(item.location), item.reason) for item in bad)
+    skipped = tuple(
+        SkippedFile(
+            item.process.name, item.location.shown, item.reason.replace(str(item.location), item.location.shown)
+        )
+        for item in bad
+    )
     for name, process in {item.process.name: item.process for item in bad}.items():
         left = not complete or any(of.name == name for of, _ in fitting)
         _check_skipped(process, [item for item in skipped if item.process == name], left=left)

@@ -36,6 +36,11 @@ class Location:
         return is_remote(self.text)
 
     @property
+    def shown(self) -> str:
+        """The path or address as it may be stored and passed on: what follows a question mark may be a password."""
+        return self.text.partition("?")[0] if self.is_remote else self.text
+
+    @property
     def path(self) -> Path:
         """The path of a file on a disk.
 
