@@ -88,7 +88,11 @@ def ingest(
     ] = None,
     tree: Annotated[
         str | None,
-        typer.Option(help="TTree or RNTuple in ROOT files.", show_default="the only one", rich_help_panel=_INSTEAD),
+        typer.Option(
+            help="TTree or RNTuple in ROOT files.",
+            show_default="the only one, or NanoAOD's Events",
+            rich_help_panel=_INSTEAD,
+        ),
     ] = None,
     event_format: Annotated[
         EventFormat | None,

@@ -83,7 +83,7 @@ class ProcessSettings(Settings):
     Attributes:
         role: signal or background.
         files: files and patterns, relative to the settings file (or to the working directory for options).
-        tree: TTree or RNTuple in ROOT files; None for the only one.
+        tree: TTree or RNTuple in ROOT files; None for the only one, or of a NanoAOD file `Events`.
         format: how the files spell objects and their observables; None to recognise it.
         rows: which rows of the files belong to this process: a condition, or wanted values by column, such as
             `{process = "WW"}`. Sums of weights over events are over these rows; one that is given, or stands in a tree

@@ -76,6 +76,15 @@ class TestRoot:
         assert open_source(path, "sig").rows == 2
         assert open_source(path, "dir/bkg").rows == 3
 
+    def test_the_events_of_a_nanoaod_file(self, tmp_path):
+        path = tmp_path / "nano.root"
+        with uproot.recreate(path) as file:
+            for tree, rows in (("Events", 3), ("Runs", 1), ("LuminosityBlocks", 2)):
+                file.mktree(tree, {"x": np.dtype("f4")})
+                file[tree].extend({"x": np.zeros(rows, "f4")})
+        assert open_source(path).rows == 3
+        assert open_source(path, "Runs").rows == 1
+
     def test_cycles_of_one_name_count_once_and_the_newest_is_read(self, tmp_path):
         path = tmp_path / "cycles.root"
         with uproot.recreate(path) as file:

@@ -27,6 +27,9 @@ _CARDINALITY = {f"ROOT::RNTupleCardinality<std::uint{bits}_t>": f"uint{bits}" fo
 #: Entries of an RNTuple held in memory at most where its clusters are larger than the chunks asked for.
 _CLUSTER_ROWS = 1 << 20
 
+#: The trees of a NanoAOD file; the others say something of runs and of the file, not of events.
+_NANOAOD_TREES = frozenset({"Events", "LuminosityBlocks", "Runs", "MetaData", "ParameterSets"})
+
 
 @contextmanager
 def _readable(location: Location) -> Iterator[None]:
@@ -47,7 +50,8 @@ def open_root(location: Location, tree: str | None) -> RootSource:
 
     Args:
         location: the file, which starts as a ROOT file does.
-        tree: TTree or RNTuple, with its directory; None for the only one there is.
+        tree: TTree or RNTuple, with its directory; None for the only one there is, or of a NanoAOD file
+            `Events`.
 
     Raises:
         InputError: if the file is damaged, or the tree is absent or not the only one.
@@ -59,6 +63,8 @@ def open_root(location: Location, tree: str | None) -> RootSource:
     if not trees:
         msg = f"{location}: holds no tree (neither TTree nor RNTuple)"
         raise InputError(msg)
+    if tree is None and "Events" in trees and _NANOAOD_TREES.issuperset(trees):
+        tree = "Events"
     if tree is None and len(trees) > 1:
         msg = f"{location}: holds {len(trees)} trees ({', '.join(trees)}); say which one with tree"
         raise InputError(msg)
