@@ -68,6 +68,9 @@ def evaluate(
             "the recommended one by default."
         ),
     ] = None,
+    stability: Annotated[
+        bool, typer.Option("--stability", help="Print what moving each boundary by its error, 1 and 5 % does to Z.")
+    ] = False,
     figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw figures (needs matplotlib).")] = True,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of tables.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a report made from something else.")] = False,
@@ -81,8 +84,9 @@ def evaluate(
     Yields and efficiencies use the physical, signed weights;
     TP, FP, TN, FN, accuracy and precision are raw counts.
 
-    The report directory gets metrics.parquet, cutflow.parquet, roc.parquet,
-    report.json and figures/.
+    The report directory gets metrics.parquet, cutflow.parquet, roc.parquet; of the quoted selections
+    cutflow_totals.parquet, n_minus_1.parquet, stability.parquet and overlap.parquet; correlations.parquet of the
+    features; report.json and figures/.
 
     Exits with 4 if a run keeps no signal event.
     """
@@ -117,7 +121,7 @@ def evaluate(
         from cutflow_cli.evaluation.present import printed_tables
 
         opened = [(str(record["name"]), open_run_or_cuts(record["path"])) for record in report.manifest.runs]
-        for table in printed_tables(report, opened):
+        for table in printed_tables(report, opened, stability=stability):
             terminal.table(table.title, table.header, table.rows)
             for line in table.footnotes:
                 terminal.result(line)

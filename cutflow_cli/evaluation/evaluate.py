@@ -20,6 +20,7 @@ from cutflow_cli.evaluation.comparison import label, overtraining_warnings
 from cutflow_cli.evaluation.curve_tables import at_selection_rows, curve_metric_rows, roc_rows
 from cutflow_cli.evaluation.curves import RunCurve, ScoreCollector, run_curves
 from cutflow_cli.evaluation.cut_flow import cut_flow_rows
+from cutflow_cli.evaluation.details import Details
 from cutflow_cli.evaluation.hypotheses import held_out_masses
 from cutflow_cli.evaluation.inputs import cuts_digest, name_runs, named_flows, open_data, require_consensus
 from cutflow_cli.evaluation.normalise import Normalised, normalise, require_usable
@@ -37,6 +38,7 @@ from cutflow_cli.evaluation.report import (
 from cutflow_cli.evaluation.rows import MetricRow, NamedFlow
 from cutflow_cli.evaluation.tables import check_names, metric_rows
 from cutflow_cli.evaluation.tally import tally
+from cutflow_cli.evaluation.totals import totals_rows
 from cutflow_cli.events.schema import Split
 from cutflow_cli.events.table import EventsFile
 from cutflow_cli.metrics.options import FigureOptions
@@ -126,7 +128,9 @@ def evaluate_runs(
         scores = ScoreCollector(
             opened, names, totals, [one for one in totals.splits() if one in ("train", split)], chosen.systematics
         )
-        counts = tally(events, [named.flow for named in flows], progress=progress, listeners=[scores])
+        details = Details.of(flows, quoted, totals, split, events)
+        listeners = [scores, *details.listeners]
+        counts = tally(events, [named.flow for named in flows], progress=progress, listeners=listeners)
         counted = normalise(counts, events.metadata.processes)
         curves = run_curves(flows, counted, scores, quoted, chosen.systematics)
         punzi = {
@@ -158,7 +162,10 @@ def evaluate_runs(
             command=command,
         )
         cut_flow = cut_flow_rows(flows, counted, before)
-        report = Report(out, manifest, metrics, cut_flow, roc_rows(metrics, flows, curves))
+        report = Report(
+            out, manifest, metrics, cut_flow, roc_rows(metrics, flows, curves), totals_rows(flows, counted, chosen),
+            *details.rows(chosen),
+        )  # fmt: skip
         report = replace(report, manifest=replace(manifest, warnings=_warnings(report, counted)))
         write_report(report, work.path)
         work.finish()
@@ -209,12 +216,15 @@ def _notes(runs: Sequence[Run], names: Sequence[str], events: EventsFile, counte
             )
             notes.append(f"{events.path}: its preselection is {here}, that of run {name!r} was {there}")
     scores = {name for columns in events.derived for name in columns.names}
+    cut_on = {cut.observable for prefix in counted.tally.prefixes for cut in prefix}
     for name, (missing, infinite) in counted.tally.not_finite.items():
         if name in scores:
             if not name.endswith("]"):  # once for all replicas
                 notes.append(
                     f"{events.path}: {missing} events have no {name!r}, for want of a feature; they pass no cut"
                 )
+            continue
+        if name not in cut_on:
             continue
         counts = " and ".join(f"{n} {what}" for n, what in ((missing, "missing (NaN)"), (infinite, "infinite")) if n)
         notes.append(f"{events.path}: feature {name!r} has {counts} values; a missing one passes no cut")

@@ -6,6 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from cutflow_cli.evaluation.comparison import TITLES, TOLERANCE, label
 from cutflow_cli.evaluation.cut_flow_tables import cut_flow_tables
+from cutflow_cli.evaluation.detail_tables import (
+    correlation_table,
+    n_minus_1_tables,
+    overlap_table,
+    stability_tables,
+    totals_tables,
+)
 from cutflow_cli.evaluation.many_points import hypothesis_tables, scan_tables
 from cutflow_cli.evaluation.numbers import compact, effective, rounded, short_cut, with_errors
 from cutflow_cli.evaluation.printed import NOTHING, WIDTH, Notes, PrintedTable, short_point
@@ -25,7 +32,9 @@ MAX_HYPOTHESES = 4
 _COUNTS = ("tp", "fp", "tn", "fn")
 
 
-def printed_tables(report: Report, runs: Sequence[tuple[str, Run]]) -> Iterator[PrintedTable]:
+def printed_tables(
+    report: Report, runs: Sequence[tuple[str, Run]], *, stability: bool = False
+) -> Iterator[PrintedTable]:
     """Lay a report out: runs side by side, what they learned, their numbers, cut flows, train against test.
 
     Of runs with many working points the quoted one is shown in detail; the files hold all.
@@ -33,6 +42,7 @@ def printed_tables(report: Report, runs: Sequence[tuple[str, Run]]) -> Iterator[
     Args:
         report: the report.
         runs: the runs evaluated and what the report calls them.
+        stability: also what moving each boundary does.
     """
     yield from side_by_side_tables(report)
     yield from scan_tables(report, runs)
@@ -45,6 +55,12 @@ def printed_tables(report: Report, runs: Sequence[tuple[str, Run]]) -> Iterator[
                 yield selection_table(name, run, flow)
     yield from metric_tables(report)
     yield from cut_flow_tables(report, runs, detailed)
+    yield from totals_tables(report, runs, detailed)
+    yield from n_minus_1_tables(report, runs, detailed)
+    if stability:
+        yield from stability_tables(report, runs, detailed)
+    yield from overlap_table(report)
+    yield from correlation_table(report)
     yield from comparison_tables(report)
 
 

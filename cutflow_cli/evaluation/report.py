@@ -1,64 +1,27 @@
-"""The report directory: `report.json`, `metrics.parquet`, `cutflow.parquet` and `roc.parquet`."""
+"""The report directory: `report.json` and the tables of `table_files.TABLES`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from cutflow_cli.artifacts import RUN_SCHEMA_VERSION, read_json, write_json, written_file
+from cutflow_cli.artifacts import RUN_SCHEMA_VERSION, read_json, write_json
 from cutflow_cli.errors import InputError
 from cutflow_cli.evaluation.comparison import Comparison, compare_splits
+from cutflow_cli.evaluation.detail_rows import CorrelationRow, OverlapRow, TotalsRow, VariantRow
 from cutflow_cli.evaluation.hypotheses import CutDistance, HypothesisSummary, summarise_hypotheses
 from cutflow_cli.evaluation.rows import CutFlowRow, MetricRow, RocRow
+from cutflow_cli.evaluation.table_files import TABLES, as_record, read_rows, write_rows
 from cutflow_cli.events.schema import Role, Split
 from cutflow_cli.metrics.systematics import BackgroundSystematics
 
 MANIFEST = "report.json"
-METRICS_FILE, CUT_FLOW_FILE, ROC_FILE = "metrics.parquet", "cutflow.parquet", "roc.parquet"
 FIGURES = "figures"
 #: Changed with the meaning of the tables, so that a report of an earlier version is not taken for a finished one.
 FORMAT = 4
-
-_WHICH = [("kind", pa.string()), ("replica", pa.int32()), ("split", pa.string()), ("hypothesis", pa.float64())]
-_METRIC_COLUMNS = pa.schema(
-    [
-        *((name, pa.string()) for name in ("run", "method", "working_point")),
-        *((name, pa.float64()) for name in ("target", "hypothesis")),
-        *_WHICH[:3],
-        ("metric", pa.string()),
-        *((name, pa.float64()) for name in ("value", "stat_error", "replica_spread")),
-        ("reason", pa.string()),
-    ]
-)
-_CUT_FLOW_COLUMNS = pa.schema(
-    [
-        *((name, pa.string()) for name in ("run", "working_point")),
-        *_WHICH,
-        ("position", pa.int32()),
-        ("cut", pa.string()),
-        ("process", pa.string()),
-        ("n_raw", pa.int64()),
-        *((name, pa.float64()) for name in ("n_eff", "yield", "yield_error")),
-        *((name, pa.float64()) for name in ("efficiency_step", "efficiency_step_error")),
-        *((name, pa.float64()) for name in ("efficiency_cumulative", "efficiency_cumulative_error")),
-        *((name, pa.float64()) for name in ("efficiency_total", "efficiency_total_error")),
-    ]
-)
-_ROC_COLUMNS = pa.schema(
-    [
-        *((name, pa.string()) for name in ("run", "method", "curve")),
-        *_WHICH,
-        ("working_point", pa.string()),
-        *((name, pa.float64()) for name in ("target", "threshold")),
-        *((name, pa.float64()) for name in ("signal_efficiency", "signal_efficiency_error")),
-        *((name, pa.float64()) for name in ("background_efficiency", "background_efficiency_error")),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +72,11 @@ class Report:
         metrics: every metric of every flow on every split, and those of the runs' curves.
         cut_flow: every process after every condition of the preselection and every cut of every flow, on every split.
         roc: where each flow lies in the ROC plane, and the runs' curves.
+        totals: signal against background after every cut of every flow, on every split.
+        n_minus_1: the quoted selections on the quoted split with each cut left out.
+        stability: likewise with each boundary moved.
+        overlap: events that pairs of quoted selections have in common, likewise.
+        correlations: of the features, on the quoted split.
         fresh: whether this call made it, rather than found it finished.
     """
 
@@ -117,6 +85,11 @@ class Report:
     metrics: tuple[MetricRow, ...]
     cut_flow: tuple[CutFlowRow, ...]
     roc: tuple[RocRow, ...]
+    totals: tuple[TotalsRow, ...] = ()
+    n_minus_1: tuple[VariantRow, ...] = ()
+    stability: tuple[VariantRow, ...] = ()
+    overlap: tuple[OverlapRow, ...] = ()
+    correlations: tuple[CorrelationRow, ...] = ()
     fresh: bool = True
 
     @property
@@ -192,39 +165,17 @@ class Report:
         return {
             "path": str(self.path),
             **asdict(self.manifest),
-            "metrics": [_record(row) for row in self.metrics],
-            "cutflow": [_record(row) for row in self.cut_flow],
-            "roc": [_record(row) for row in self.roc],
+            **{table.key: [as_record(row) for row in getattr(self, table.attribute)] for table in TABLES},
             "comparisons": [asdict(comparison) for comparison in self.comparisons],
             "hypotheses": [asdict(one) for one in summaries],
             "cut_distances": [asdict(one) for one in distances],
         }
 
 
-def _record(row: MetricRow | CutFlowRow | RocRow) -> dict[str, Any]:
-    """Turn a row into a record with the columns' names."""
-    return {name.rstrip("_"): getattr(row, name) for name in row.__slots__}
-
-
-def _attribute(column: str) -> str:
-    """Return what a column is called in a row: `yield` is no name in Python."""
-    return f"{column}_" if column == "yield" else column
-
-
 def write_report(report: Report, directory: Path) -> None:
     """Write tables and manifest into a directory, the manifest last."""
-    tables: tuple[tuple[str, pa.Schema, Sequence[MetricRow | CutFlowRow | RocRow]], ...] = (
-        (METRICS_FILE, _METRIC_COLUMNS, report.metrics),
-        (CUT_FLOW_FILE, _CUT_FLOW_COLUMNS, report.cut_flow),
-        (ROC_FILE, _ROC_COLUMNS, report.roc),
-    )
-    for name, schema, rows in tables:
-        with written_file(directory / name) as partial:
-            columns = [[getattr(row, _attribute(column)) for row in rows] for column in schema.names]
-            table = pa.table(
-                [pa.array(cells, field.type) for cells, field in zip(columns, schema, strict=True)], schema
-            )
-            pq.write_table(table, partial, compression="zstd")
+    for table in TABLES:
+        write_rows(directory / table.file, table, getattr(report, table.attribute))
     write_json(directory / MANIFEST, asdict(report.manifest))
 
 
@@ -246,22 +197,9 @@ def read_report(directory: Path) -> Report:
         return Report(
             path=directory,
             manifest=ReportManifest(**raw),
-            metrics=tuple(MetricRow(**row) for row in _read(directory / METRICS_FILE)),
-            cut_flow=tuple(
-                CutFlowRow(**{_attribute(name): value for name, value in row.items()})
-                for row in _read(directory / CUT_FLOW_FILE)
-            ),
-            roc=tuple(RocRow(**row) for row in _read(directory / ROC_FILE)),
+            **{table.attribute: read_rows(directory / table.file, table) for table in TABLES},
             fresh=False,
         )
     except (TypeError, ValueError, KeyError, pa.ArrowInvalid) as error:
         msg = f"{directory}: damaged report ({str(error).splitlines()[0]}); evaluate again with --force"
         raise InputError(msg) from error
-
-
-def _read(path: Path) -> Iterable[dict[str, Any]]:
-    if not path.is_file():
-        msg = f"{path}: no such file; the report is incomplete, evaluate again with --force"
-        raise InputError(msg)
-    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-    return rows

@@ -36,7 +36,8 @@ def test_report_directory(make_sample, make_run, tmp_path):
     runs = [make_run("par", sample.path, ((0.0, 0.5), (0.1, 0.4))), make_run("seq", sample.path)]
     report = evaluate_runs(runs, sample.path, tmp_path / "report", figures=False, command="cutflow evaluate")
     assert sorted(path.name for path in report.path.iterdir()) == [
-        "cutflow.parquet", "metrics.parquet", "report.json", "roc.parquet",
+        "correlations.parquet", "cutflow.parquet", "cutflow_totals.parquet", "metrics.parquet", "n_minus_1.parquet",
+        "overlap.parquet", "report.json", "roc.parquet", "stability.parquet",
     ]  # fmt: skip
     assert pq.read_schema(report.path / "metrics.parquet").names == METRIC_COLUMNS.split()
     assert pq.read_schema(report.path / "cutflow.parquet").names == CUT_FLOW_COLUMNS.split()

@@ -1,0 +1,100 @@
+"""S, B, S/√B and Z of one stage or variant of a selection, with the difference of two that share events."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from cutflow_cli.metrics.estimate import Estimate
+from cutflow_cli.metrics.options import FigureOptions
+from cutflow_cli.metrics.propagation import slopes
+from cutflow_cli.metrics.significance import asimov, asimov_significance, signal_over_sqrt_background
+from cutflow_cli.metrics.summary import Kept, too_few
+from cutflow_cli.metrics.yields import expected_events
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """The numbers of a selection that fit into one line.
+
+    Attributes:
+        signal: S.
+        background: B.
+        relative: systematic uncertainty of B as a fraction.
+        n_eff: effective number of background events; None where undefined.
+        s_over_sqrt_b: S/√B.
+        asimov: Asimov Z.
+    """
+
+    signal: Estimate
+    background: Estimate
+    relative: float
+    n_eff: float | None
+    s_over_sqrt_b: Estimate
+    asimov: Estimate
+
+    @property
+    def reason(self) -> str | None:
+        """Why something is undefined, or what to know of it."""
+        numbers = (self.asimov, self.s_over_sqrt_b, self.signal, self.background)
+        return next((one.reason for one in numbers if one.reason), None)
+
+
+def brief(signal: Kept, background: Kept, options: FigureOptions) -> Brief:
+    """Compute the numbers, as `metrics.summary.summarise` does.
+
+    Args:
+        signal: what the selection keeps of the signal.
+        background: what it keeps of the background.
+        options: how figures of merit are computed.
+    """
+    S = signal.weighted(lambda: expected_events(signal.passed, "signal", signal.weights))
+    B = background.weighted(lambda: expected_events(background.passed, "background", background.weights))
+    usable = background.undefined is None
+    relative = options.systematics.relative(dict(background.yields)) if usable else 0.0
+    root, z = signal_over_sqrt_background(S, B), asimov(S, B, relative)
+    few = too_few(background.passed, options.min_effective_events) if usable else None
+    if few is not None:
+        root, z = (one if one.value is None else Estimate.undefined(few) for one in (root, z))
+    return Brief(S, B, relative, background.passed.n_eff if usable else None, root, z)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Σw² of the events in which two selections differ.
+
+    Attributes:
+        gained: those that only the other keeps, of signal and background.
+        lost: those that only the first keeps, likewise.
+    """
+
+    gained: tuple[float, float] = (0.0, 0.0)
+    lost: tuple[float, float] = (0.0, 0.0)
+
+
+def change_of_asimov(first: Brief, other: Brief, exchange: Exchange) -> Estimate:
+    """Return how much larger Z of another selection is, with an error in which common events count only once.
+
+    With the slopes of Z in S and B at both selections: events that both keep move both numbers, and count with the
+    difference of the slopes; events that one keeps count with the slope there.
+
+    Args:
+        first: a selection.
+        other: another of the same events.
+        exchange: the events in which they differ.
+    """
+    numbers = first.asimov.value, other.asimov.value
+    if numbers[0] is None or numbers[1] is None:
+        return Estimate.undefined("a significance is undefined")
+    here, there = (slopes(_asimov, one.signal, one.background, one.relative) for one in (first, other))
+    variance = 0.0
+    for own, slope, its_slope, gained, lost in zip(
+        (first.signal, first.background), here, there, exchange.gained, exchange.lost, strict=True
+    ):
+        common = max(0.0, (own.error or 0.0) ** 2 - lost)
+        variance += (its_slope - slope) ** 2 * common + its_slope**2 * gained + slope**2 * lost
+    return Estimate(numbers[1] - numbers[0], math.sqrt(variance))
+
+
+def _asimov(s: float, b: float, _: float, sigma_b: float) -> float:
+    return float(asimov_significance(max(s, 0.0), b, sigma_b))

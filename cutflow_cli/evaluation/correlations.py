@@ -1,0 +1,91 @@
+"""The rows of `correlations.parquet`: linear correlations of the features, signal and background apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutflow_cli.evaluation.detail_rows import CLASSES, CorrelationRow
+from cutflow_cli.evaluation.normalise import Normalised
+from cutflow_cli.events.batch import EventBatch
+from cutflow_cli.events.schema import SPLITS, Split
+
+#: Sums of a pair: number, Σw, Σw², Σw x, Σw y, Σw x², Σw y², Σw x y over events that have both.
+_SUMS = 8
+#: A variance below this share of the mean square is rounding.
+_NOTHING = 1e-12
+
+
+class CorrelationCounter:
+    """Sums up what correlations need, from a stream of events.
+
+    Events that lack one of two features (missing or infinite) do not count for that pair.
+
+    Args:
+        features: the columns, of numbers.
+        totals: all events, normalised; their scales weigh processes against each other.
+        split: the events to count.
+    """
+
+    def __init__(self, features: Sequence[str], totals: Normalised, split: Split) -> None:
+        self.columns = tuple(features)
+        self._totals, self._split = totals, split
+        count = len(self.columns)
+        self._sums = np.zeros((len(CLASSES), _SUMS, count, count))
+        self._centre: NDArray[np.float64] | None = None
+
+    def add(self, batch: EventBatch) -> None:
+        """Take a batch of events."""
+        rows = np.flatnonzero(batch.split == SPLITS.index(self._split))
+        if not len(rows) or len(self.columns) < 2:
+            return
+        x = np.stack([batch.columns[name][rows].astype(np.float64) for name in self.columns])
+        known = np.isfinite(x)
+        if self._centre is None:  # subtracted, so that the variance of far-away values loses no digits
+            self._centre = np.array([one[has].mean() if has.any() else 0.0 for one, has in zip(x, known, strict=True)])
+        x = np.where(known, x - self._centre[:, None], 0.0)
+        weight = self._totals.scaled_weights(batch)[rows]
+        label = batch.label[rows]
+        for number, value in enumerate((1, 0)):
+            of_class = label == value
+            w, own = weight[of_class], x[:, of_class]
+            has = known[:, of_class].astype(np.float64)
+            products = (
+                (has, has), (has * w, has), (has * w**2, has), (own * w, has), (has * w, own),
+                (own**2 * w, has), (has * w, own**2), (own * w, own),
+            )  # fmt: skip
+            for place, (left, right) in enumerate(products):
+                self._sums[number, place] += left @ right.T
+
+    def rows(self) -> tuple[CorrelationRow, ...]:
+        """Return a row for each class and pair of features."""
+        names = self.columns
+        return tuple(
+            self._row(number, names.index(first), names.index(second))
+            for number in range(len(CLASSES))
+            for place, first in enumerate(names)
+            for second in names[place + 1 :]
+        )
+
+    def _row(self, number: int, i: int, j: int) -> CorrelationRow:
+        n, w, w2, wx, wy, wxx, wyy, wxy = (float(one) for one in self._sums[number, :, i, j])
+        role, reason, value, error = CLASSES[number], None, None, None
+        n_eff = w**2 / w2 if w2 > 0 else 0.0
+        if w <= 0 or not math.isfinite(w):
+            reason = "no event has both, or negative weights outweigh the others"
+        else:
+            squares = (wxx / w, wyy / w)
+            variances = (squares[0] - (wx / w) ** 2, squares[1] - (wy / w) ** 2)
+            if any(one <= _NOTHING * square for one, square in zip(variances, squares, strict=True)):
+                reason = "one of them is constant, or negative weights outweigh the others"
+            else:
+                value = (wxy / w - wx * wy / w**2) / math.sqrt(variances[0] * variances[1])
+                value = min(max(value, -1.0), 1.0)
+                error = (1 - value**2) / math.sqrt(n_eff - 1) if n_eff > 1 else None
+        return CorrelationRow(
+            role, self._split, self.columns[i], self.columns[j], value, error, round(n),
+            n_eff if math.isfinite(n_eff) else None, reason,
+        )  # fmt: skip

@@ -1,0 +1,107 @@
+"""The Parquet tables of a report: which there are, their columns, and how they are written and read."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cutflow_cli.artifacts import written_file
+from cutflow_cli.errors import InputError
+from cutflow_cli.evaluation.detail_rows import CorrelationRow, OverlapRow, TotalsRow, VariantRow
+from cutflow_cli.evaluation.rows import CutFlowRow, MetricRow, RocRow
+
+_ARROW: dict[Any, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+#: Columns that hold small numbers.
+_SHORT = frozenset({"replica", "position"})
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """One table of a report.
+
+    Attributes:
+        attribute: of `Report`.
+        file: its name in the directory.
+        row: what a row is; its attributes are the columns, in order.
+    """
+
+    attribute: str
+    file: str
+    row: type[Any]
+
+    @property
+    def key(self) -> str:
+        """What it is called in JSON."""
+        return self.file.removesuffix(".parquet")
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns and their types."""
+        hints = get_type_hints(self.row)
+        return pa.schema([(column_name(one.name), _arrow_type(one.name, hints[one.name])) for one in fields(self.row)])
+
+
+TABLES = (
+    TableFile("metrics", "metrics.parquet", MetricRow),
+    TableFile("cut_flow", "cutflow.parquet", CutFlowRow),
+    TableFile("roc", "roc.parquet", RocRow),
+    TableFile("totals", "cutflow_totals.parquet", TotalsRow),
+    TableFile("n_minus_1", "n_minus_1.parquet", VariantRow),
+    TableFile("stability", "stability.parquet", VariantRow),
+    TableFile("overlap", "overlap.parquet", OverlapRow),
+    TableFile("correlations", "correlations.parquet", CorrelationRow),
+)
+
+
+def column_name(attribute: str) -> str:
+    """Return the column of an attribute: `yield` is no name in Python."""
+    return attribute.rstrip("_")
+
+
+def _arrow_type(name: str, hint: Any) -> pa.DataType:  # noqa: ANN401  (a type, or a union of types)
+    if name in _SHORT:
+        return pa.int32()
+    if get_origin(hint) in (Union, types.UnionType):
+        (hint,) = {str if get_origin(one) is Literal else one for one in get_args(hint)} - {type(None)}
+    return _ARROW[str if get_origin(hint) is Literal else hint]
+
+
+def as_record(row: Any) -> dict[str, Any]:  # noqa: ANN401  (a row of any table)
+    """Turn a row into a record with the columns' names."""
+    return {column_name(one.name): getattr(row, one.name) for one in fields(row)}
+
+
+def write_rows(path: Path, table: TableFile, rows: Sequence[Any]) -> None:
+    """Write a table."""
+    schema = table.schema
+    columns = [[getattr(row, one.name) for row in rows] for one in fields(table.row)]
+    with written_file(path) as partial:
+        arrays = [pa.array(cells, field.type) for cells, field in zip(columns, schema, strict=True)]
+        pq.write_table(pa.table(arrays, schema=schema), partial, compression="zstd")
+
+
+def read_rows(path: Path, table: TableFile) -> tuple[Any, ...]:
+    """Read a table.
+
+    Raises:
+        InputError: if there is no such file.
+        TypeError: if it has other columns.
+    """
+    attributes = {column_name(one.name): one.name for one in fields(table.row)}
+    return tuple(
+        table.row(**{attributes.get(name, name): value for name, value in record.items()}) for record in _read(path)
+    )
+
+
+def _read(path: Path) -> Iterable[dict[str, Any]]:
+    if not path.is_file():
+        msg = f"{path}: no such file; the report is incomplete, evaluate again with --force"
+        raise InputError(msg)
+    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    return rows
