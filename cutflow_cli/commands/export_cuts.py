@@ -21,13 +21,18 @@ def export_cuts(
     *,
     format: Annotated[
         str,
-        typer.Option(help="text, json, python (module), root (TCut) or rdataframe (C++ function)."),
+        typer.Option(
+            help="For people: text; data: json, yaml, csv; Python: python (numpy), query (pandas), awkward (coffea); "
+            "ROOT and C++: root (TCut), rdataframe, cpp (struct); publication: latex, hepdata, adl."
+        ),
     ] = "text",
     out: Annotated[Path | None, typer.Option(help="Write to this file.", show_default="stdout")] = None,
     replica: Annotated[
         int | None, typer.Option(help="One replica by number.", show_default="the consensus of all")
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every replica beside the consensus (text, json).")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every replica beside the consensus (text, json, yaml, csv, latex).")
+    ] = False,
     working_point: Annotated[
         str | None,
         typer.Option(help="A working point by name or target; code formats need one.", show_default="all"),
@@ -46,18 +51,34 @@ def export_cuts(
     without_preselection: Annotated[
         bool, typer.Option("--without-preselection", help="Leave the preselection out.")
     ] = False,
+    round_: Annotated[
+        bool,
+        typer.Option(
+            "--round", help="Round each boundary to the roundest number within its error, as one would publish it."
+        ),
+    ] = False,
+    round_within: Annotated[
+        float | None,
+        typer.Option(help="Round within this fraction of each boundary instead.", show_default="its error"),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Report directory of `cutflow evaluate`, for its cut-flow table (latex, hepdata).", show_default=False
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace --out if it holds something else.")] = False,
 ) -> None:
-    """Write the cuts that a run learned, for people (text), programs (json), numpy and pandas (python) or ROOT.
+    """Write the cuts that a run learned, for people, programs, numpy, pandas, awkward, ROOT, C++ or a publication.
 
     All formats say the same selection, preselection first, and select the same events, missing values included.
-    Observables of objects, such as jet0.pt of a Delphes file, are for text and json; code takes them from the events
-    file, with --columns features.
+    Observables of objects, such as jet0.pt, are for text, data, latex and awkward; other code takes them from the
+    events file, with --columns features.
     """
     from cutflow_cli.artifacts import Action
     from cutflow_cli.export.choose import Choice
+    from cutflow_cli.export.handover import Rounding, save
     from cutflow_cli.export.handover import export_cuts as exported
-    from cutflow_cli.export.handover import save
     from cutflow_cli.runs import open_run
 
     if force and out is None:
@@ -69,6 +90,8 @@ def export_cuts(
         choice=Choice(replica, all_, working_point, hypothesis),
         columns=_columns(columns),
         preselection=not without_preselection,
+        rounding=Rounding(round_within) if round_ or round_within is not None else None,
+        report=report,
     )
     for text in result.notes:
         terminal.note(text)

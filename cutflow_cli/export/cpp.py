@@ -10,7 +10,8 @@ from cutflow_cli.export.infix import InfixPrinter, Piece, Words
 from cutflow_cli.selection.tree import Call, Node, Number
 
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
-_KEYWORDS = frozenset(  # of C++20
+#: Words of C++20 that are no names.
+KEYWORDS = frozenset(
     """alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class
     compl concept const consteval constexpr constinit const_cast continue co_await co_return co_yield decltype default
     delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline int long
@@ -43,7 +44,7 @@ class CLikePrinter(InfixPrinter):
         Raises:
             UsageError: if the name is no identifier of C++.
         """
-        if not _IDENTIFIER.fullmatch(name) or _KEYWORDS.intersection(name.split(".")):
+        if not _IDENTIFIER.fullmatch(name) or KEYWORDS.intersection(name.split(".")):
             self.refuse(f"the column name {name!r}")
         return self.atom(name)
 

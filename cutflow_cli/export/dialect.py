@@ -11,10 +11,12 @@ on processors where a compiler fuses them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from cutflow_cli import __version__
 from cutflow_cli.events.schema import FeatureInfo
+from cutflow_cli.export.cut_flow_table import CutFlowTable
+from cutflow_cli.export.rounding import Rounded
 from cutflow_cli.selection.cutflow import CutFlow
 from cutflow_cli.selection.parse import parse_arithmetic, parse_condition
 from cutflow_cli.selection.text import render
@@ -22,6 +24,10 @@ from cutflow_cli.selection.tree import AsFloat32, Node, substitute
 
 #: What the exported selection is applied to: the files that were ingested, or the events file.
 ColumnNames = Literal["source", "features"]
+#: Whom a dialect is for, as `--format` lists them.
+Group = Literal["people", "data", "Python", "ROOT and C++", "publication"]
+#: Whether a dialect takes the cut-flow table of a report, in which the selection was evaluated.
+ReportUse = Literal["none", "optional", "required"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class Selections:
         replicas: how many replicas the run trained.
         seed: seed of the run.
         data: the events file that it was trained on, as `train` was given it; None if not known.
+        rounded: for each flow the boundaries that were rounded to be published; empty if none were to be.
+        table: the cut-flow table of the only flow, for dialects that take one.
     """
 
     run: str
@@ -51,6 +59,8 @@ class Selections:
     replicas: int = 1
     seed: int = 0
     data: str | None = None
+    rounded: tuple[tuple[Rounded, ...], ...] = ()
+    table: CutFlowTable | None = None
 
     @property
     def flow(self) -> CutFlow:
@@ -59,8 +69,8 @@ class Selections:
         return flow
 
     def feature(self, name: str) -> FeatureInfo:
-        """Return a feature by name; `handover` has checked that the run has it."""
-        return next(feature for feature in self.features if feature.name == name)
+        """Return a feature by name, or what a score is; `handover` has checked that the run has it."""
+        return next((feature for feature in self.features if feature.name == name), FeatureInfo(name))
 
     def unit(self, name: str) -> str:
         """Return a feature's unit with a space before it, or nothing, as for a score."""
@@ -75,13 +85,19 @@ class Dialect(Protocol):
         name: what `--format` calls it.
         summary: what it is, a few words.
         several: whether it carries several flows in one text.
+        group: whom it is for.
         executes: whether it is code that is applied to events, so that `--columns` means something.
+        objects: whether it can say observables of objects, such as `jet0.pt`.
+        report: whether it takes the cut-flow table of a report.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    group: ClassVar[Group]
     several: ClassVar[bool]
     executes: ClassVar[bool]
+    objects: ClassVar[bool]
+    report: ClassVar[ReportUse]
 
     def render(self, selections: Selections) -> str:
         """Write the selection.
@@ -92,6 +108,14 @@ class Dialect(Protocol):
         Raises:
             UsageError: if the dialect can't say a part of the selection.
         """
+
+
+@runtime_checkable
+class Remarking(Protocol):
+    """A dialect with something to say of what it wrote, which stands not in it."""
+
+    def remarks(self, text: str) -> tuple[str, ...]:
+        """Say what a user should know, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,15 +179,20 @@ def conditions(selections: Selections) -> tuple[Condition, ...]:
 
 
 def provenance(selections: Selections) -> tuple[str, ...]:
-    """Say in words what is exported: a line on the run, a line on the flow, and what it was trained on."""
-    lines = [
-        f"Selection of the run {selections.run}, learned by {selections.method} (cutflow {__version__}).",
-        f"It is the {describe(selections.flow, selections.replicas)}, seed {selections.seed}.",
-    ]
+    """Say in words what is exported: a line on the run, a line on the only flow, and what it was trained on."""
+    first, *others = provenance_of(selections)
+    flow = f"It is the {describe(selections.flow, selections.replicas)}, seed {selections.seed}."
+    return (first, " ".join(flow.split()), *others)
+
+
+def provenance_of(selections: Selections) -> tuple[str, ...]:
+    """Say in words what is exported, whichever flows these are."""
+    lines = [f"Selection of the run {selections.run}, learned by {selections.method} (cutflow {__version__})."]
     if selections.data:
         lines.append(f"Trained on {selections.data}.")
     if selections.columns == "features":
         lines.append("For the columns of the events file, to which the preselection has been applied.")
+    lines += [f"Rounded: {one}." for found in selections.rounded for one in found]
     return tuple(" ".join(line.split()) for line in lines)
 
 

@@ -11,7 +11,7 @@ import math
 from typing import Any, ClassVar
 
 from cutflow_cli.errors import UsageError
-from cutflow_cli.export.dialect import Selections
+from cutflow_cli.export.dialect import Group, ReportUse, Selections
 from cutflow_cli.selection.cut import Cut
 
 #: Changes when a reader written for the old layout would misread the new one.
@@ -23,8 +23,11 @@ class Json:
 
     name: ClassVar[str] = "json"
     summary: ClassVar[str] = "the selections as data"
+    group: ClassVar[Group] = "data"
     several: ClassVar[bool] = True
     executes: ClassVar[bool] = False
+    objects: ClassVar[bool] = True
+    report: ClassVar[ReportUse] = "none"
 
     def render(self, selections: Selections) -> str:
         """Write all flows, with the features that they cut on and the preselection.
@@ -32,31 +35,42 @@ class Json:
         Raises:
             UsageError: if a boundary is infinite.
         """
-        used = {cut.observable for flow in selections.flows for cut in flow.cuts}
-        document: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
-            "features": {
-                feature.name: {"expression": feature.expression, "unit": feature.unit, "dtype": feature.dtype}
-                for feature in selections.features
-                if feature.name in used
-            },
-            "preselection": list(selections.preselection),
-            "cut_flows": [
-                {
-                    "working_point": flow.working_point,
-                    "target": flow.target,
-                    "hypothesis": flow.hypothesis,
-                    "replica": flow.replica,
-                    "cuts": [_cut(cut) for cut in flow.cuts],
-                }
-                for flow in selections.flows
-            ],
-        }
-        return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+        for cut in (cut for flow in selections.flows for cut in flow.cuts):
+            if any(boundary is not None and math.isinf(boundary) for boundary in (cut.lower, cut.upper)):
+                msg = f"JSON can't say the infinite boundary of the cut {cut}; export as yaml, python or rdataframe"
+                raise UsageError(msg)
+        return json.dumps(as_document(selections), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def as_document(selections: Selections) -> dict[str, Any]:
+    """Return all flows as nested lists and dictionaries; what was rounded too, where that was asked for."""
+    used = {cut.observable for flow in selections.flows for cut in flow.cuts}
+    document: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "features": {
+            feature.name: {"expression": feature.expression, "unit": feature.unit, "dtype": feature.dtype}
+            for feature in selections.features
+            if feature.name in used
+        },
+        "preselection": list(selections.preselection),
+        "cut_flows": [
+            {
+                "working_point": flow.working_point,
+                "target": flow.target,
+                "hypothesis": flow.hypothesis,
+                "replica": flow.replica,
+                "cuts": [_cut(cut) for cut in flow.cuts],
+            }
+            for flow in selections.flows
+        ],
+    }
+    for flow, rounded in zip(document["cut_flows"], selections.rounded, strict=False):
+        flow["rounded"] = [
+            {"observable": one.observable, "side": one.side, "before": one.before, "after": one.after}
+            for one in rounded
+        ]
+    return document
 
 
 def _cut(cut: Cut) -> dict[str, Any]:
-    if any(boundary is not None and math.isinf(boundary) for boundary in (cut.lower, cut.upper)):
-        msg = f"JSON can't say the infinite boundary of the cut {cut}; export as python, root or rdataframe"
-        raise UsageError(msg)
     return {"observable": cut.observable, "region": cut.region.value, "lower": cut.lower, "upper": cut.upper}

@@ -15,6 +15,8 @@ from typing import ClassVar
 
 from cutflow_cli.export.dialect import (
     Condition,
+    Group,
+    ReportUse,
     Selections,
     cut_conditions,
     feature_tree,
@@ -22,7 +24,7 @@ from cutflow_cli.export.dialect import (
     provenance,
 )
 from cutflow_cli.export.infix import InfixPrinter, Piece, Words
-from cutflow_cli.selection.tree import Arithmetic, ArithmeticOperator, Compare, CompareOperator, Node, names
+from cutflow_cli.selection.tree import Arithmetic, ArithmeticOperator, AsFloat32, Compare, CompareOperator, Node, names
 
 _FUNCTIONS = {
     "abs": "np.abs", "sqrt": "np.sqrt", "exp": "np.exp", "log": "np.log", "log10": "np.log10",
@@ -58,8 +60,12 @@ class NumpyPrinter(InfixPrinter):
         return "np.inf"
 
     def float32(self, operand: Node) -> Piece:
-        """Write the rounding to single precision."""
-        return self.atom(f"np.float32({self.piece(operand).text})")
+        """Write the rounding to single precision; beside a number numpy would go on in single precision."""
+        return self.atom(f"np.float64({self.single(operand)})")
+
+    def single(self, operand: Node) -> str:
+        """Write a value of single precision, to be compared with numbers of single precision alone."""
+        return f"np.float32({self.piece(operand).text})"
 
     def where(self, condition: Node, yes: Node, no: Node) -> Piece:
         """Write the choice between two numbers."""
@@ -102,8 +108,11 @@ class Python:
 
     name: ClassVar[str] = "python"
     summary: ClassVar[str] = "a module with select(events), needing numpy alone"
+    group: ClassVar[Group] = "Python"
     several: ClassVar[bool] = False
     executes: ClassVar[bool] = True
+    objects: ClassVar[bool] = False
+    report: ClassVar[ReportUse] = "none"
 
     def render(self, selections: Selections) -> str:
         """Write a module with the functions `cuts(events)` and `select(events)`.
@@ -115,22 +124,26 @@ class Python:
         used = dict.fromkeys(cut.observable for cut in selections.flow.cuts)
         source = selections.columns == "source"
         computed = {name: feature_tree(selections.feature(name)) if source else None for name in used}
-        columns = _columns(before, computed)
-        variables = _variables(columns)
-        features = variables | _variables((name for name, tree in computed.items() if tree is not None), variables)
+        columns = used_columns(before, computed)
+        variables = local_variables(columns)
+        features = variables | local_variables((name for name, tree in computed.items() if tree is not None), variables)
         sources = NumpyPrinter(variables)
-        body = [f"{variables[name]} = _column(events, {_quoted(name)})" for name in columns]
-        inner = [f"{features[name]} = {sources.text(tree)}" for name, tree in computed.items() if tree is not None]
-        inner += ["return {", *_lines(before, sources), *_lines(after, NumpyPrinter(features)), "}"]
+        body = [f"{variables[name]} = _column(events, {quoted(name)})" for name in columns]
+        inner = [
+            f"{features[name]} = {sources.single(tree.operand) if isinstance(tree, AsFloat32) else sources.text(tree)}"
+            for name, tree in computed.items()
+            if tree is not None
+        ]
+        inner += ["return {", *condition_lines(before, sources), *condition_lines(after, NumpyPrinter(features)), "}"]
         return _MODULE.format(
-            docstring="\n".join(map(_quotable, provenance(selections))),
-            columns=", ".join(map(_quotable, columns)) or "none at all",
+            docstring="\n".join(map(quotable, provenance(selections))),
+            columns=", ".join(map(quotable, columns)) or "none at all",
             body="".join(f"    {line}\n" for line in body),
             inner="".join(f"        {line}\n" for line in inner),
         )
 
 
-def _columns(before: Iterable[Condition], computed: Mapping[str, Node | None]) -> tuple[str, ...]:
+def used_columns(before: Iterable[Condition], computed: Mapping[str, Node | None]) -> tuple[str, ...]:
     """Return the columns that the module reads, in the order of first use."""
     found = [name for condition in before for name in names(condition.tree)]
     for name, tree in computed.items():
@@ -138,10 +151,11 @@ def _columns(before: Iterable[Condition], computed: Mapping[str, Node | None]) -
     return tuple(dict.fromkeys(found))
 
 
-def _lines(conditions: Iterable[Condition], printer: NumpyPrinter) -> list[str]:
+def condition_lines(conditions: Iterable[Condition], printer: NumpyPrinter) -> list[str]:
+    """Write conditions as items of a dict, by their titles."""
     lines: list[str] = []
     for condition in conditions:
-        title, text = _quoted(condition.title), printer.text(condition.tree)
+        title, text = quoted(condition.title), printer.text(condition.tree)
         if len(title) + len(text) < _LINE:
             lines.append(f"    {title}: {text},")
         else:
@@ -149,12 +163,12 @@ def _lines(conditions: Iterable[Condition], printer: NumpyPrinter) -> list[str]:
     return lines
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Write a text as Python does, but in double quotes unless it holds one."""
     return repr(text) if '"' in text else '"' + repr("'" + text)[2:]  # a single quote makes Python choose double ones
 
 
-def _variables(columns: Iterable[str], taken: Mapping[str, str] | None = None) -> dict[str, str]:
+def local_variables(columns: Iterable[str], taken: Mapping[str, str] | None = None) -> dict[str, str]:
     """Give each column a local variable, named alike where Python allows."""
     used = {*_TAKEN, *(taken or {}).values()}
     found: dict[str, str] = {}
@@ -171,7 +185,7 @@ def _variables(columns: Iterable[str], taken: Mapping[str, str] | None = None) -
     return found
 
 
-def _quotable(text: str) -> str:
+def quotable(text: str) -> str:
     r"""Make a text safe inside a docstring."""
     return text.replace("\\", "\\\\").replace('"', '\\"')
 

@@ -10,9 +10,9 @@ import json
 from typing import ClassVar
 
 from cutflow_cli.export.cpp import CLikePrinter
-from cutflow_cli.export.dialect import Condition, Selections, conditions, provenance
+from cutflow_cli.export.dialect import Condition, Group, ReportUse, Selections, conditions, provenance
 from cutflow_cli.export.infix import Piece
-from cutflow_cli.selection.tree import Name, Node, Number
+from cutflow_cli.selection.tree import AsFloat32, Name, Node, Number
 
 _SAME = ("abs", "sqrt", "exp", "log", "log10", "sin", "cos", "tan", "asin", "acos", "atan", "atan2",
          "sinh", "cosh", "tanh", "floor", "ceil")  # fmt: skip
@@ -35,14 +35,16 @@ class CppPrinter(CLikePrinter):
         return "std::numeric_limits<double>::infinity()"
 
     def side(self, node: Node, other: Node) -> str:
-        """Write a column beside a number as it is: the number is a double, so that the comparison is one."""
+        """Write a column or a rounding beside a number as it is: the number makes the comparison one of doubles."""
+        if isinstance(node, AsFloat32) and isinstance(other, Number):
+            return f"static_cast<float>({self.piece(node.operand).text})"
         if isinstance(node, Name) and isinstance(other, Number):
             return super().name(node.name).text
         return super().side(node, other)
 
     def float32(self, operand: Node) -> Piece:
-        """Write the rounding to single precision."""
-        return self.atom(f"static_cast<float>({self.piece(operand).text})")
+        """Write the rounding to single precision, in double precision again, in which arithmetic goes on."""
+        return self.atom(f"double(static_cast<float>({self.piece(operand).text}))")
 
     def power(self, left: Node, right: Node) -> Piece:
         """Write a power."""
@@ -54,8 +56,11 @@ class RDataFrame:
 
     name: ClassVar[str] = "rdataframe"
     summary: ClassVar[str] = "a C++ function for RDataFrame, one named Filter a cut"
+    group: ClassVar[Group] = "ROOT and C++"
     several: ClassVar[bool] = False
     executes: ClassVar[bool] = True
+    objects: ClassVar[bool] = False
+    report: ClassVar[ReportUse] = "none"
 
     def render(self, selections: Selections) -> str:
         """Write a header with the function `cutflow_selection`.

@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from cutflow_cli.export.cpp import CLikePrinter
-from cutflow_cli.export.dialect import Selections, conditions
+from cutflow_cli.export.dialect import Group, ReportUse, Selections, conditions
 from cutflow_cli.export.infix import Piece, Words
-from cutflow_cli.export.single_precision import largest_rounding_down_to, smallest_rounding_up_to
-from cutflow_cli.selection.tree import And, AsFloat32, Compare, CompareOperator, Node, Number, Or
+from cutflow_cli.export.rewrite import MIRRORED, unrounded
+from cutflow_cli.selection.tree import And, AsFloat32, CompareOperator, Node, Number
 
 _FUNCTIONS = {
     "abs": "TMath::Abs", "sqrt": "TMath::Sqrt", "exp": "TMath::Exp", "log": "TMath::Log", "log10": "TMath::Log10",
@@ -22,9 +22,6 @@ _FUNCTIONS = {
     "asin": "TMath::ASin", "acos": "TMath::ACos", "atan": "TMath::ATan", "atan2": "TMath::ATan2",
     "sinh": "TMath::SinH", "cosh": "TMath::CosH", "tanh": "TMath::TanH",
     "floor": "TMath::Floor", "ceil": "TMath::Ceil",
-}  # fmt: skip
-_MIRRORED: dict[CompareOperator, CompareOperator] = {
-    "<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!=",
 }  # fmt: skip
 
 
@@ -58,9 +55,9 @@ class TCutPrinter(CLikePrinter):
     def link(self, left: Node, operator: CompareOperator, right: Node) -> Piece:
         """Write a comparison; of a value rounded to float32 with a number, at the equivalent double."""
         if isinstance(right, AsFloat32) and not isinstance(left, AsFloat32):
-            return self.link(right, _MIRRORED[operator], left)
+            return self.link(right, MIRRORED[operator], left)
         if isinstance(left, AsFloat32) and isinstance(right, Number):
-            return self.piece(_unrounded(left.operand, operator, right.value))
+            return self.piece(unrounded(left.operand, operator, right.value))
         return super().link(left, operator, right)
 
     def float32(self, operand: Node) -> Piece:
@@ -72,31 +69,16 @@ class TCutPrinter(CLikePrinter):
         self.refuse_node("the rounding to single precision of", operand)
 
 
-def _unrounded(value: Node, operator: CompareOperator, boundary: float) -> Node:
-    """Return the comparison of the value itself that equals that of its float32 with a boundary."""
-    low, high = Number(smallest_rounding_up_to(boundary)), Number(largest_rounding_down_to(boundary))
-
-    def compare(sign: CompareOperator, limit: Number) -> Compare:
-        return Compare((value, limit), (sign,))
-
-    match operator:
-        case "<" | ">=":
-            return compare(operator, low)
-        case ">" | "<=":
-            return compare(operator, high)
-        case "==":
-            return And((compare(">=", low), compare("<=", high)))
-        case "!=":
-            return Or((compare("<", low), compare(">", high)))
-
-
 class Root:
     """The dialect `root`: a TCut."""
 
     name: ClassVar[str] = "root"
     summary: ClassVar[str] = "a TCut string"
+    group: ClassVar[Group] = "ROOT and C++"
     several: ClassVar[bool] = False
     executes: ClassVar[bool] = True
+    objects: ClassVar[bool] = False
+    report: ClassVar[ReportUse] = "none"
 
     def render(self, selections: Selections) -> str:
         """Write all conditions in one line, `1` if there are none.

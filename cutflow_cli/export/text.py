@@ -1,6 +1,7 @@
 """Text: the selection for people, as for a logbook.
 
-Boundaries are written exactly, as everywhere: what is printed is what is applied.
+Boundaries are written exactly, as everywhere: what is printed is what is applied. Where they were rounded to be
+published they have the fewest digits that name the same number of their column's type.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from cutflow_cli import __version__
-from cutflow_cli.export.dialect import Selections, describe
+from cutflow_cli.export.dialect import Group, ReportUse, Selections, describe
+from cutflow_cli.export.digits import plain_cut
 from cutflow_cli.selection.cut import Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 
@@ -19,8 +21,11 @@ class Text:
 
     name: ClassVar[str] = "text"
     summary: ClassVar[str] = "for people: cuts with errors, and what was left out and why"
+    group: ClassVar[Group] = "people"
     several: ClassVar[bool] = True
     executes: ClassVar[bool] = False
+    objects: ClassVar[bool] = True
+    report: ClassVar[ReportUse] = "none"
 
     def render(self, selections: Selections) -> str:
         """Write each flow as a numbered list, then the cuts that are not applied and what the features are."""
@@ -30,8 +35,10 @@ class Text:
         if selections.data:
             lines.append(f"trained on {selections.data}")
         lines += [f"preselection: {condition}" for condition in selections.preselection]
-        for flow in selections.flows:
+        for number, flow in enumerate(selections.flows):
             lines += ["", *_flow(selections, flow)]
+            if selections.rounded:
+                lines += ["rounded", *(f"    {one}" for one in selections.rounded[number] or ("nothing",))]
         used = {cut.observable for flow in selections.flows for cut in flow.cuts}
         computed = [feature for feature in selections.features if feature.name in used and feature.expression]
         if computed:
@@ -65,7 +72,11 @@ def _flow(selections: Selections, flow: CutFlow) -> list[str]:
 def _words(selections: Selections, step: LearnedCut) -> str:
     if step.cut.region is Region.ALL:
         return step.cut.observable
-    return f"{step.cut}{selections.unit(step.cut.observable)}"
+    # What is rounded to be published is printed so: these digits name the same number of the column's type.
+    cut = str(step.cut)
+    if selections.rounded:
+        cut = plain_cut(step.cut, selections.feature(step.cut.observable).dtype)
+    return f"{cut}{selections.unit(step.cut.observable)}"
 
 
 def _reason(step: LearnedCut) -> str:

@@ -139,7 +139,7 @@ def test_options_say_on_stderr_what_they_leave_out(runs):
         (
             ("par", "--format", "rdatafram"),
             2,
-            "--format rdatafram: no such format; did you mean rdataframe? (there are: text, json, python,",
+            "--format rdatafram: no such format; did you mean rdataframe, hepdata? (there are, for people: text; data:",
         ),
         (("par", "--replica", "9"), 2, "--replica 9: the run has no such replica; there are: 0, 1, 2"),
         (("par", "--format", "root", "--columns", "feature"), 2, "did you mean features?"),
@@ -156,6 +156,12 @@ def test_options_say_on_stderr_what_they_leave_out(runs):
             "feature 'm_jet': `jet0.pt` is an observable of objects, no column of the source, and rdataframe code has "
             "no word for it; add --columns features for code that is applied to the events file, or take --format text",
         ),
+        (
+            ("par", "--format", "hepdata"),
+            2,
+            "--format hepdata gives a cut-flow table; add --report with a directory that",
+        ),
+        (("par", "--round-within", "2"), 2, "--round-within 2: a fraction of each boundary is needed, such as 0.01"),
         (("par", "--force"), 2, "--force is of no use without --out"),
         (("pra",), 3, "pra: no such run directory; did you mean par?"),
     ],

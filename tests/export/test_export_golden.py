@@ -5,12 +5,14 @@ After a change that is meant, write the files anew with `python tests/export/tes
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cutflow_cli import __version__
 from cutflow_cli.events.schema import FeatureInfo
+from cutflow_cli.export.cut_flow_table import CutFlowLine, CutFlowTable, Expected
 from cutflow_cli.export.dialect import Selections
 from cutflow_cli.export.registry import DIALECTS
 from cutflow_cli.selection.cut import Cut, Region
@@ -46,10 +48,29 @@ PRESELECTION = ("fatjet_pt > 200 and -2 < fatjet_eta < 2", "n_leptons != 1 or no
 SELECTIONS = Selections(
     "lcf", "lcf-parallel", (FLOW,), FEATURES, PRESELECTION, replicas=10, seed=1, data="events.parquet"
 )
+EXPECTED = (
+    ("fatjet_pt > 200 and -2 < fatjet_eta < 2", 120.46, 1.5, 1234567.8, 8123.4),
+    ("n_leptons != 1 or not m_jet / fatjet_pt > 1", 110.2, 1.4, 934567.8, 7123.4),
+    ("before any cut", 110.2, 1.4, 934567.8, 7123.4),
+    (str(FLOW.cuts[0]), 80.06, 1.1, 54321.0, 1234.0),
+    (str(FLOW.cuts[1]), 61.25, 0.9, 4321.0, 321.0),
+    (str(FLOW.cuts[2]), 60.001, 0.0, None, None),
+)
+TABLE = CutFlowTable(
+    "report",
+    "test",
+    139.0,
+    (("WZ", "signal"), ("QCD", "background")),
+    tuple(
+        CutFlowLine(position, cut, (Expected(s, ds), Expected(b, db)))
+        for position, (cut, s, ds, b, db) in enumerate(EXPECTED, start=-2)
+    ),
+)
 
 
 def rendered(name: str) -> str:
-    return DIALECTS[name].render(SELECTIONS).replace(__version__, "VERSION")
+    table = None if DIALECTS[name].report == "none" else TABLE
+    return DIALECTS[name].render(replace(SELECTIONS, table=table)).replace(__version__, "VERSION")
 
 
 @pytest.mark.parametrize("name", DIALECTS)

@@ -1,7 +1,7 @@
 """Each dialect that executes selects the events that cutflow selects, event by event.
 
-Python runs in Python; TCut and RDataFrame are compiled as the C++ that they are, with ROOT's functions where a TCut
-calls them. Where ROOT can be imported, ROOT itself is asked too.
+Python runs in Python, a query in pandas, with numexpr too; TCut, RDataFrame and the struct of `cpp` are compiled as the
+C++ that they are, with ROOT's functions where a TCut calls them. Where ROOT can be imported, ROOT itself is asked too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from importlib.util import find_spec
 
+import awkward as ak
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,13 +22,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cutflow_cli.errors import UsageError
+from cutflow_cli.export.awkward import Awkward
+from cutflow_cli.export.cpp_struct import Cpp
 from cutflow_cli.export.dialect import Selections
 from cutflow_cli.export.json import Json
 from cutflow_cli.export.python import Python
+from cutflow_cli.export.query import Query
 from cutflow_cli.export.rdataframe import RDataFrame
 from cutflow_cli.export.root import Root
+from cutflow_cli.selection.cutflow import CutFlow
 
 CASES = corpus(120, 120)
+#: pandas computes a query itself, or has numexpr do it where that is installed.
+ENGINES = ("python", "numexpr") if find_spec("numexpr") else ("python",)
 
 
 def load(selections: Selections) -> dict:
@@ -137,11 +145,70 @@ def test_json_applied_by_pandas_alone(case):
     np.testing.assert_array_equal(keep.to_numpy(), expected(selections, source))
 
 
+def query_mask(text: str, frame: pd.DataFrame, engine: str) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        return frame.eval(text.strip(), engine=engine).to_numpy()
+
+
+@pytest.mark.parametrize("case", range(len(CASES)))
+def test_query_in_pandas_with_both_engines(case):
+    """Remainders but by a power of two are refused: numexpr computes them by a division."""
+    selections, source = CASES[case]
+    try:
+        text = Query().render(selections)
+    except UsageError as error:
+        assert "a remainder to the last bit, but by a power of two: b % n" in str(error)
+        assert "modulo" in {cut.observable for cut in selections.flow.cuts}
+        return
+    frame = pd.DataFrame(source).astype("float64")
+    wanted = expected(selections, source)
+    for engine in ENGINES if case % 3 == 0 else ENGINES[-1:]:
+        np.testing.assert_array_equal(query_mask(text, frame, engine), wanted, text)
+    if case % 12 == 0:
+        np.testing.assert_array_equal(frame.query(text.strip()).index, np.flatnonzero(wanted))
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "float32(a / b) < 0.35 or float32(c) > 0.1",
+        "max(where(x > 1, min(a, b), c ** (n - n)), 1 ** y) >= 1 and x % 2 < 1.5",
+        "min(a, b) ** 0 == 1 and not max(x, y) != 2",
+        "a * (1 / 0) > 3 or x < 1 / 0 or y >= -1 / 0 and y <= 1 / 0",
+        "not (a > -1 / 0) and 1 < 2 or (2 < 1 or where(1 > 2, a, b) > 0 / 0)",
+        "-1 / 0 == a or 1 / 0 != b",
+    ],
+)
+def test_query_of_what_it_has_no_words_for(condition):
+    rng = np.random.default_rng(3)
+    source = columns(rng, 400)
+    frame = pd.DataFrame(source).astype("float64")
+    selections = Selections("words", "none", (CutFlow(()),), FEATURES, (condition,))
+    text = Query().render(selections)
+    for engine in ENGINES:
+        np.testing.assert_array_equal(query_mask(text, frame, engine), expected(selections, source), text)
+
+
+@pytest.mark.parametrize("dialect", [Python(), Awkward()])
+def test_rounding_to_single_precision_goes_on_in_double(dialect):
+    """Beside a number numpy would compute and compare in single precision what was rounded to it."""
+    rng = np.random.default_rng(4)
+    source = columns(rng, 300) | {"a": rng.choice([0.35, 0.1, 0.7], 300).astype(np.float32)}
+    condition = "float32(a) < 0.35 or float32(c) / float32(b) > 0.1 and float32(a) / 3 != 0.11666666666666667"
+    selections = Selections("single", "none", (CutFlow(()),), FEATURES, (condition,))
+    namespace: dict = {}
+    exec(compile(dialect.render(selections), "selection.py", "exec"), namespace)
+    events = ak.Array(source) if isinstance(dialect, Awkward) else source
+    np.testing.assert_array_equal(namespace["select"](events), expected(selections, source))
+
+
 _SHIM = """
 #include <cmath>
 #include <cstdio>
 #include <limits>
 #include <vector>
+#include "selections.h"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
 namespace TMath {
 double Infinity() { return std::numeric_limits<double>::infinity(); }
 double Sign(double a, double b) { return std::copysign(a, b); }
@@ -175,8 +242,19 @@ def rdataframe_filters(text: str) -> list[str]:
     ]
 
 
+def struct_header(number: int) -> str:
+    """Write one exported struct in a namespace of its own."""
+    text = Cpp().render(CASES[number][0]).replace("#pragma once", "")
+    return text.replace("namespace cutflow {", f"namespace case_{number} {{")
+
+
+def struct_columns(number: int) -> list[str]:
+    """Return the members of the struct's events in order."""
+    return re.findall(r"^      double (\w+);", struct_header(number), re.MULTILINE)
+
+
 def cpp_program() -> str:
-    """Write one program that applies both C++ dialects of all cases to a stream of rows."""
+    """Write one program that applies all C++ dialects of all cases to a stream of rows."""
     parts, calls = [_SHIM], []
     for number, (selections, _) in enumerate(CASES):
         promoted = ", ".join(f"double {name}" for name in SOURCE)
@@ -185,15 +263,18 @@ def cpp_program() -> str:
         parts.append(f"bool tcut_{number}({promoted}) {{ return {Root().render(selections).strip()}; }}")
         parts.append(f"bool filter_{number}({typed}) {{ return {' && '.join(f'({f})' for f in filters) or 'true'}; }}")
         own = "float(r.a), r.b, r.c, float(r.x), r.y, int(r.n)"
+        struct = (
+            f"struct = case_{number}::Selection{{}}({{{', '.join(f'r.{name}' for name in struct_columns(number))}}});"
+        )
         both = f"tcut = tcut_{number}(r.a, r.b, r.c, r.x, r.y, r.n); filter = filter_{number}({own});"
-        calls.append(f"case {number}: {both} break;")
+        calls.append(f"case {number}: {both} {struct} break;".replace("struct =", "whole ="))
     parts.append(
         "int main() { int number, rows; while (std::fread(&number, 4, 1, stdin) == 1) {"
         "  if (std::fread(&rows, 4, 1, stdin) != 1) return 1; std::vector<Row> data(rows);"
         "  if (std::fread(data.data(), sizeof(Row), rows, stdin) != std::size_t(rows)) return 1;"
-        "  for (const Row &r : data) { bool tcut = false, filter = false; switch (number) {"
+        "  for (const Row &r : data) { bool tcut = false, filter = false, whole = false; switch (number) {"
         + "\n".join(calls)
-        + "} std::putchar('0' + tcut + 2 * filter); } } return 0; }"
+        + "} std::putchar('0' + tcut + 2 * filter + 4 * whole); } } return 0; }"
     )
     return "\n".join(parts)
 
@@ -205,7 +286,19 @@ def cpp_masks(tmp_path_factory):
         pytest.skip("no C++ compiler (g++ or clang++) to run the C++ dialects")
     directory = tmp_path_factory.mktemp("cpp")
     (directory / "masks.cpp").write_text(cpp_program())
-    command = [compiler, "-std=c++17", "-O0", "-ffp-contract=off", "-o", "masks", "masks.cpp"]
+    (directory / "selections.h").write_text("".join(map(struct_header, range(len(CASES)))))
+    command = [
+        compiler,
+        "-std=c++17",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-O0",
+        "-ffp-contract=off",
+        "-o",
+        "masks",
+        "masks.cpp",
+    ]
     subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True)
     stream = b""
     for number, (_, source) in enumerate(CASES):
@@ -218,8 +311,9 @@ def cpp_masks(tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", range(len(CASES)))
-def test_tcut_and_rdataframe_compiled(cpp_masks, case):
+def test_tcut_rdataframe_and_struct_compiled(cpp_masks, case):
     selections, source = CASES[case]
     wanted = expected(selections, source)
     np.testing.assert_array_equal((cpp_masks[case] & 1).astype(bool), wanted, Root().render(selections))
     np.testing.assert_array_equal((cpp_masks[case] & 2).astype(bool), wanted, RDataFrame().render(selections))
+    np.testing.assert_array_equal((cpp_masks[case] & 4).astype(bool), wanted, Cpp().render(selections))

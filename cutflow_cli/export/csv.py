@@ -1,0 +1,62 @@
+"""CSV: one row a condition of the preselection, one a cut, in the order in which they are applied.
+
+Empty fields are what is not known or not there: a region's missing side, the error of a single training.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import ClassVar
+
+from cutflow_cli.export.dialect import Group, ReportUse, Selections
+from cutflow_cli.selection.cut import Region
+from cutflow_cli.selection.cutflow import CutFlow
+
+#: The header. `kind` is `preselection`, whose rows have an expression alone, or `cut`.
+COLUMNS = (
+    "working_point", "target", "hypothesis", "replica", "position", "kind", "observable", "expression", "dtype", "unit",
+    "region", "lower", "upper", "lower_error", "upper_error", "agreement", "importance", "n_minus_1_loss",
+)  # fmt: skip
+
+
+class Csv:
+    """The dialect `csv`."""
+
+    name: ClassVar[str] = "csv"
+    summary: ClassVar[str] = "a flat table, one row a cut"
+    group: ClassVar[Group] = "data"
+    several: ClassVar[bool] = True
+    executes: ClassVar[bool] = False
+    objects: ClassVar[bool] = True
+    report: ClassVar[ReportUse] = "none"
+
+    def render(self, selections: Selections) -> str:
+        """Write the header and the rows of all flows."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        for flow in selections.flows:
+            writer.writerows(_rows(selections, flow))
+        return text.getvalue()
+
+
+def _rows(selections: Selections, flow: CutFlow) -> Iterator[dict[str, object]]:
+    """Yield the rows of one flow; positions count from 1, the preselection comes first."""
+    which: dict[str, object] = {
+        "working_point": flow.working_point, "target": flow.target, "hypothesis": flow.hypothesis,
+        "replica": flow.replica,
+    }  # fmt: skip
+    position = 0
+    for position, condition in enumerate(selections.preselection, start=1):
+        yield which | {"position": position, "kind": "preselection", "expression": condition}
+    applied = [step for step in flow.steps if step.active and step.cut.region is not Region.ALL]
+    for number, step in enumerate(applied, start=position + 1):
+        feature = selections.feature(step.cut.observable)
+        yield which | {
+            "position": number, "kind": "cut", "observable": feature.name, "expression": feature.expression,
+            "dtype": feature.dtype, "unit": feature.unit, "region": step.cut.region.value, "lower": step.cut.lower,
+            "upper": step.cut.upper, "lower_error": step.lower_error, "upper_error": step.upper_error,
+            "agreement": step.agreement, "importance": step.importance, "n_minus_1_loss": step.n_minus_1_loss,
+        }  # fmt: skip

@@ -1,0 +1,143 @@
+r"""LaTeX: a booktabs table of the cuts, and of the cut flow where a report is given.
+
+Boundaries have the fewest digits that name them in their column's type. Numbers of the cut flow are set by siunitx
+(`\num`), which groups digits and takes errors as `3.21 +- 0.07`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from cutflow_cli.events.schema import FeatureInfo
+from cutflow_cli.export.cut_flow_table import CutFlowTable, Expected
+from cutflow_cli.export.dialect import Group, ReportUse, Selections, describe, provenance_of
+from cutflow_cli.export.digits import shortest, significant
+from cutflow_cli.selection.cut import Cut, Region
+from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
+
+_ESCAPES = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+}  # fmt: skip
+
+
+class Latex:
+    """The dialect `latex`."""
+
+    name: ClassVar[str] = "latex"
+    summary: ClassVar[str] = "booktabs tables: the cuts, and with --report the cut flow"
+    group: ClassVar[Group] = "publication"
+    several: ClassVar[bool] = True
+    executes: ClassVar[bool] = False
+    objects: ClassVar[bool] = True
+    report: ClassVar[ReportUse] = "optional"
+
+    def render(self, selections: Selections) -> str:
+        """Write a table for each flow, and that of the cut flow."""
+        tables = [_cut_list(selections, flow) for flow in selections.flows]
+        if selections.table is not None:
+            tables.append(_cut_flow(selections, selections.table))
+        packages = "booktabs" if selections.table is None else "booktabs,siunitx"
+        head = [*provenance_of(selections), f"needs \\usepackage{{{packages}}}"]
+        return "".join(f"% {line}\n" for line in head) + "\n".join(tables)
+
+
+def escaped(text: str) -> str:
+    """Write any text so that LaTeX sets it as it is."""
+    return "".join(_ESCAPES.get(letter, letter) for letter in text)
+
+
+def _cut_list(selections: Selections, flow: CutFlow) -> str:
+    applied = [step for step in flow.steps if step.active and step.cut.region is not Region.ALL]
+    errors = any(_errors(step) for step in applied)
+    rows = [["", rf"\texttt{{{escaped(condition)}}}", ""] for condition in selections.preselection]
+    rows += [
+        [str(number), _cut(step.cut, selections.feature(step.cut.observable)), _errors(step)]
+        for number, step in enumerate(applied, start=1)
+    ]
+    kept = 3 if errors else 2
+    header = ["", "Requirement", "Uncertainty"]
+    caption = f"Event selection: {escaped(describe(flow, selections.replicas))}.{_meanings(selections, flow)}"
+    middle = len(selections.preselection) if applied else 0
+    return _table("l" * kept, [row[:kept] for row in (header, *rows)], caption, middle)
+
+
+def _meanings(selections: Selections, flow: CutFlow) -> str:
+    """Say what features without a label of their own were computed from."""
+    used = dict.fromkeys(cut.observable for cut in flow.cuts)
+    features = [feature for feature in map(selections.feature, used) if feature.expression and not feature.label]
+    meanings = [rf"{_label(feature)} is \texttt{{{escaped(feature.expression or '')}}}" for feature in features]
+    return f" Here {', '.join(meanings)}." if meanings else ""
+
+
+def _cut_flow(selections: Selections, table: CutFlowTable) -> str:
+    titles = [escaped(name) + ("" if name == role else f" ({role})") for name, role in table.processes]
+    rows = [["", *titles]]
+    for line in table.lines:
+        title = escaped(line.cut)
+        if line.position > 0:
+            cut = selections.flow.cuts[line.position - 1]
+            title = _cut(cut, selections.feature(cut.observable))
+        rows.append([title, *(_number(one) for one in line.expected)])
+    scale = "" if table.luminosity is None else rf" for \num{{{table.luminosity:.15g}}}\,fb$^{{-1}}$"
+    caption = f"Expected events after each requirement{scale}, with the statistical uncertainty of the simulation."
+    middle = sum(line.position < 0 for line in table.lines)
+    return _table("l" + "r" * len(titles), rows, caption, middle)
+
+
+def _table(columns: str, rows: list[list[str]], caption: str, middle: int) -> str:
+    r"""Lay out a table; after `middle` rows comes another `\midrule`."""
+    header, *body = [f"    {' & '.join(row)} \\\\" for row in rows]
+    lines = [
+        r"\begin{table}", r"  \centering", f"  \\caption{{{caption}}}",
+        f"  \\begin{{tabular}}{{{columns}}}", r"    \toprule", header, r"    \midrule", *body[:middle],
+        *([r"    \midrule"] if middle else []), *body[middle:], r"    \bottomrule", r"  \end{tabular}", r"\end{table}",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _cut(cut: Cut, feature: FeatureInfo) -> str:
+    name = _label(feature)
+    low, high = (None if edge is None else _tex(shortest(edge, feature.dtype)) for edge in (cut.lower, cut.upper))
+    unit = f"\\,{escaped(feature.unit)}" if feature.unit else ""
+    match cut.region:
+        case Region.BELOW:
+            return f"{name} $< {high}${unit}"
+        case Region.ABOVE:
+            return f"{name} $> {low}${unit}"
+        case Region.INSIDE:
+            return f"${low} <$ {name} $< {high}${unit}"
+        case _:
+            return f"{name} $< {low}${unit} or {name} $> {high}${unit}"
+
+
+def _label(feature: FeatureInfo) -> str:
+    """Return the TeX label of a feature, in dollars as it was given, or its name as it is."""
+    if not feature.label:
+        return rf"\texttt{{{escaped(feature.name)}}}"
+    return feature.label if "$" in feature.label or "\\" not in feature.label else f"${feature.label}$"
+
+
+def _tex(digits: str) -> str:
+    """Write digits for mathematics."""
+    mantissa, mark, exponent = digits.partition("e")
+    if not mark:
+        return digits.replace("inf", r"\infty")
+    return rf"{mantissa} \times 10^{{{int(exponent)}}}"
+
+
+def _errors(step: LearnedCut) -> str:
+    known = [error for error in (step.lower_error, step.upper_error) if error is not None]
+    return ", ".join(rf"$\pm {_tex(significant(error))}$" for error in known)
+
+
+def _number(expected: Expected) -> str:
+    if expected.value is None:
+        return "--"
+    if not expected.error:
+        return rf"\num{{{expected.value:.6g}}}"
+    decimals = 1 - math.floor(math.log10(float(f"{expected.error:.1e}")))
+    value, error = (f"{round(number, decimals):.{max(decimals, 0)}f}" for number in (expected.value, expected.error))
+    return rf"\num{{{value} +- {error}}}"
