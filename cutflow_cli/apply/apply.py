@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cutflow_cli.apply.conditions import Condition, conditions_of, resolved
+from cutflow_cli.apply.conditions import Condition, resolved
 from cutflow_cli.apply.counting import StepSums, depths
 from cutflow_cli.apply.cuts_file import CutsFile, read_cuts
 from cutflow_cli.apply.inputs import Block, EventsInput, Group, Input
@@ -244,14 +244,17 @@ class _Task:
         one = self.inputs[number]
         flows = [resolved(flow, one.dtypes) for flow in self.cuts.flows]
         sums = [StepSums(len(one.preselection) + len(flow.cuts), len(one.groups)) for flow in flows]
+        cuts = [*dict.fromkeys(cut for flow in flows for cut in flow.cuts)]  # each is evaluated once for all flows
+        positions = [[cuts.index(cut) for cut in flow.cuts] for flow in flows]
         where = one.groups[0].file
         done = 0
-        for block in one.blocks(self.cuts.flows, self.chunk_rows, whole=writer is not None):
-            masks = dict(_masks(flows, block))
-            for flow, its in zip(flows, sums, strict=True):
-                steps = [*block.before, *(masks[cut] for cut in flow.cuts)]
+        for block in _ahead(one.blocks(self.cuts.flows, self.chunk_rows, whole=writer is not None)):
+            masks = _masks(cuts, block)
+            square = None if block.weight is None else block.weight * block.weight
+            for its, mine in zip(sums, positions, strict=True):
+                steps = [*block.before, *(masks[position] for position in mine)]
                 depth = depths(steps, block.events)
-                its.add(depth, block.group, block.weight)
+                its.add(depth, block.group, block.weight, square)
                 if writer is not None and block.columns is not None:
                     keep = depth == len(steps)
                     writer.write(block.columns, keep, where)
@@ -280,6 +283,15 @@ class _Task:
         return Applied(str(self.cuts.path), self.weighted, flows, notes=self.notes)
 
 
+def _ahead(blocks: Iterator[Block]) -> Iterator[Block]:
+    """Read a block while the one before it is counted."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        following = pool.submit(next, blocks, None)
+        while (block := following.result()) is not None:
+            following = pool.submit(next, blocks, None)
+            yield block
+
+
 def _groups(one: Input, flow: CutFlow, passing: NDArray[np.float64]) -> Iterator[GroupFlow]:
     cuts = resolved(flow, one.dtypes).cuts
     titles = [ALL_EVENTS, *one.preselection, *map(str, cuts)]
@@ -292,16 +304,12 @@ def _groups(one: Input, flow: CutFlow, passing: NDArray[np.float64]) -> Iterator
         yield GroupFlow(group.file, group.process, group.role, steps)
 
 
-def _masks(flows: Sequence[CutFlow], block: Block) -> Iterator[tuple[Cut, NDArray[np.bool_]]]:
-    """Evaluate each different cut once."""
+def _masks(cuts: Sequence[Cut], block: Block) -> list[NDArray[np.bool_]]:
+    """Evaluate each cut on a block."""
     per_object = {name for name, values in block.values.items() if not isinstance(values, np.ndarray)}
-    conditions = dict(_conditions(flows, block.values, block.events, per_object))
-    for cut in dict.fromkeys(cut for flow in flows for cut in flow.cuts):
-        yield cut, conditions[cut] if isinstance(cut, Condition) else cut.passes(block.values[cut.observable])
-
-
-def _conditions(
-    flows: Sequence[CutFlow], values: Mapping[str, Any], events: int, per_object: set[str]
-) -> Iterator[tuple[Cut, NDArray[np.bool_]]]:
-    for condition in conditions_of(flows):
-        yield condition, evaluate(without_quantifiers(condition.tree, per_object), values, events)
+    return [
+        evaluate(without_quantifiers(cut.tree, per_object), block.values, block.events)
+        if isinstance(cut, Condition)
+        else cut.passes(block.values[cut.observable])
+        for cut in cuts
+    ]

@@ -28,10 +28,10 @@ def depths(masks: Sequence[Mask], events: int) -> NDArray[Any]:
     if not masks:
         return depth
     alive = masks[0].copy()
-    np.add(depth, alive, out=depth)
+    depth += alive.view(np.uint8)
     for mask in masks[1:]:
         alive &= mask
-        np.add(depth, alive, out=depth)
+        depth += alive.view(np.uint8)
     return depth
 
 
@@ -47,24 +47,36 @@ class StepSums:
         self._shape = (steps + 1, groups)
         self._last = np.zeros((*self._shape, 3))  # of events whose last step this is
 
-    def add(self, depth: NDArray[Any], group: NDArray[np.intp] | None, weight: NDArray[np.float64] | None) -> None:
+    def add(
+        self,
+        depth: NDArray[Any],
+        group: NDArray[np.integer[Any]] | None,
+        weight: NDArray[np.float64] | None,
+        square: NDArray[np.float64] | None = None,
+    ) -> None:
         """Add events.
 
         Args:
             depth: of each event, as `depths` gives it.
             group: of each event; None if all are of the first. One beyond the last is for events that do not count.
             weight: of each event; None for 1.
+            square: of the weight, for a caller that has many flows of the same events.
         """
-        cells = self._shape[0] * self._shape[1]
+        steps, groups = self._shape
+        cells = steps * groups
         # Events of no group come behind all cells and are cut off.
-        key = depth.astype(np.intp) if group is None else group * self._shape[0] + depth
+        kind = np.dtype(np.uint8 if cells + steps <= 256 else np.intp)  # narrow arithmetic is fast arithmetic
+        if group is not None:
+            depth = depth + group.astype(kind) * kind.type(steps)
+        key = depth.astype(np.intp)
         sums = [np.bincount(key, minlength=cells)[:cells]]
         if weight is None:
             sums *= 3
         else:
-            sums += [np.bincount(key, weights=w, minlength=cells)[:cells] for w in (weight, weight * weight)]
+            square = weight * weight if square is None else square
+            sums += [np.bincount(key, weights=values, minlength=cells)[:cells] for values in (weight, square)]
         for column, values in enumerate(sums):
-            self._last[..., column] += values.reshape(self._shape[::-1]).T
+            self._last[..., column] += values.reshape(groups, steps).T
 
     @property
     def passing(self) -> NDArray[np.float64]:
