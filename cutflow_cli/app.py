@@ -14,12 +14,12 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from cutflow_cli import __version__
-from cutflow_cli.commands import apply, evaluate, export_cuts, generate_mock, ingest, merge
+from cutflow_cli.commands import apply, compare, evaluate, export_cuts, generate_mock, ingest, merge
 from cutflow_cli.commands.train import app as train
 from cutflow_cli.errors import CutflowError, TemporaryError, UsageError
 
 #: The order in which commands are used, and in which `--help` and the shells list them.
-WORKFLOW = ("generate-mock", "ingest", "merge", "train", "evaluate", "export-cuts", "apply")
+WORKFLOW = ("generate-mock", "ingest", "merge", "train", "evaluate", "compare", "export-cuts", "apply")
 
 
 class _WorkflowGroup(TyperGroup):
@@ -66,6 +66,7 @@ app.command("ingest")(ingest.ingest)
 app.command("merge")(merge.merge)
 app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.command("export-cuts")(export_cuts.export_cuts)
 app.command("apply")(apply.apply)
 
