@@ -135,14 +135,17 @@ class Adl:
         for number, condition in enumerate(rendered):
             # Features have been defined after the preselection, in which a name is the source's.
             meaning: Mapping[str, Node] = {} if number < before else single | inlined
-            tree = folded(without_choices(folded(substitute(condition.tree, dict(meaning)))))
-            tree = folded(without_infinities(in_double_precision(tree)))
+            tree = _rewritten(folded(without_choices(folded(substitute(condition.tree, dict(meaning))))))
             text = {TRUE: "ALL", FALSE: "NONE"}.get(tree) or printer.text(tree)
-            rewritten = number >= before and tree != folded(condition.tree)
+            rewritten = number >= before and tree != _rewritten(condition.tree)
             lines.append(f"  select {text}" + (f"  # {condition.title}" if rewritten else ""))
         if not rendered:
             lines.append("  select ALL")
         return "\n".join(lines) + "\n"
+
+
+def _rewritten(condition: Node) -> Node:
+    return folded(without_infinities(in_double_precision(condition)))
 
 
 def _computed(selections: Selections) -> dict[str, Node]:

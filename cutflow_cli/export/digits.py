@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
-from cutflow_cli.selection.cut import Cut
+from cutflow_cli.selection.cut import Cut, Region
 
 
 def shortest(value: float, dtype: str) -> str:
@@ -30,15 +29,18 @@ def shortest(value: float, dtype: str) -> str:
 
 def plain_cut(cut: Cut, dtype: str) -> str:
     """Write a cut for people, each boundary by its shortest digits."""
-
-    def shorten(value: float | None) -> float | None:
-        return None if value is None else float(shortest(value, dtype))
-
-    text = str(replace(cut, lower=shorten(cut.lower), upper=shorten(cut.upper)))
-    for value in (cut.lower, cut.upper):
-        if value is not None:
-            text = text.replace(repr(float(shortest(value, dtype))), shortest(value, dtype))
-    return text
+    low, high = ("" if edge is None else shortest(edge, dtype) for edge in (cut.lower, cut.upper))
+    match cut.region:
+        case Region.BELOW:
+            return f"{cut.observable} < {high}"
+        case Region.ABOVE:
+            return f"{cut.observable} > {low}"
+        case Region.INSIDE:
+            return f"{low} < {cut.observable} < {high}"
+        case Region.OUTSIDE:
+            return f"{cut.observable} < {low} or {cut.observable} > {high}"
+        case Region.ALL:
+            return str(cut)
 
 
 def significant(error: float) -> str:

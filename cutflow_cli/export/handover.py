@@ -119,6 +119,8 @@ def export_cuts(
     except ExpressionError as error:  # the run's fault, not the user's
         msg = f"{run.path / 'run.json'}: {error}"
         raise InputError(msg) from error
+    if "→" not in text:  # a language without comments
+        notes += tuple(f"rounded: {one}" for what in selections.rounded for one in what)
     if isinstance(found, Remarking):
         notes += found.remarks(text)
     return Export(text, notes, tuple(_warnings(run, flows) + _rounding_warnings(run, selections)))
