@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from cutflow_cli.apply.conditions import Condition, resolved
 from cutflow_cli.apply.counting import StepSums, depths
 from cutflow_cli.apply.cuts_file import CutsFile, read_cuts
-from cutflow_cli.apply.inputs import Block, EventsInput, Group, Input
+from cutflow_cli.apply.inputs import Block, EventsInput, Group, Input, SourceOptions
 from cutflow_cli.apply.results import Applied, AppliedFlow, GroupFlow, Step
-from cutflow_cli.apply.source import SourceInput, SourceOptions
 from cutflow_cli.apply.writing import EventsTotals, PassingWriter, applied_to
 from cutflow_cli.artifacts import Action, decide, digest
 from cutflow_cli.errors import UsageError
@@ -120,6 +119,8 @@ def _open_all(cuts: CutsFile, files: Sequence[Path | str], weight: Node | None, 
         if _is_events_file(location):
             inputs.append(EventsInput(location.path, cuts, weight))
         else:
+            from cutflow_cli.apply.source import SourceInput  # with all that objects need, a second to import
+
             inputs.append(SourceInput(location, cuts, weight, source))
     return inputs
 

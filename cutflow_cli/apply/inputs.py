@@ -18,10 +18,30 @@ from cutflow_cli.errors import InputError, nearest
 from cutflow_cli.events.plain import numpy_dtype, open_parquet
 from cutflow_cli.events.schema import PROCESS, SPLIT, VARIATION, WEIGHT, EventsMetadata, Role
 from cutflow_cli.events.table import open_events
+from cutflow_cli.observables import NOTHING, UserObservables
 from cutflow_cli.selection.cutflow import CutFlow
 from cutflow_cli.selection.evaluate import evaluate
 from cutflow_cli.selection.text import render
 from cutflow_cli.selection.tree import Node, names
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """How users' files are read.
+
+    Attributes:
+        tree: TTree or RNTuple of ROOT files; None for the only one.
+        event_format: how files spell objects; None to recognise it.
+        user_defined: observables from a user's file.
+        columns: columns and observables to write beside the features; None for all columns of flat files.
+        whole: whether anything is written.
+    """
+
+    tree: str | None = None
+    event_format: str | None = None
+    user_defined: UserObservables = NOTHING
+    columns: tuple[str, ...] | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

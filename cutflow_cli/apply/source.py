@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,34 +12,15 @@ from numpy.typing import NDArray
 
 from cutflow_cli.apply.conditions import columns_of, conditions_of
 from cutflow_cli.apply.cuts_file import CutsFile, WrittenFeature
-from cutflow_cli.apply.inputs import Block, Group, finite_weights
+from cutflow_cli.apply.inputs import Block, Group, SourceOptions, finite_weights
 from cutflow_cli.errors import InputError, UsageError
 from cutflow_cli.events.readers import Column, Location, Source, find_column, open_source
-from cutflow_cli.observables import NOTHING, Bound, UserObservables, bind
+from cutflow_cli.observables import Bound, bind
 from cutflow_cli.selection.cutflow import CutFlow
 from cutflow_cli.selection.evaluate import evaluate
 from cutflow_cli.selection.per_object import one_per_object, without_quantifiers
 from cutflow_cli.selection.text import render
 from cutflow_cli.selection.tree import Name, Node, names
-
-
-@dataclass(frozen=True, slots=True)
-class SourceOptions:
-    """How users' files are read.
-
-    Attributes:
-        tree: TTree or RNTuple of ROOT files; None for the only one.
-        event_format: how files spell objects; None to recognise it.
-        user_defined: observables from a user's file.
-        columns: columns and observables to write beside the features; None for all columns of flat files.
-        whole: whether anything is written.
-    """
-
-    tree: str | None = None
-    event_format: str | None = None
-    user_defined: UserObservables = NOTHING
-    columns: tuple[str, ...] | None = None
-    whole: bool = False
 
 
 class SourceInput:

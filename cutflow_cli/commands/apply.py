@@ -104,8 +104,8 @@ def apply(
     Exits with 4 if no event passes.
     """
     from cutflow_cli.apply.apply import ApplyOptions, apply_cuts
+    from cutflow_cli.apply.inputs import SourceOptions
     from cutflow_cli.apply.present import tables
-    from cutflow_cli.apply.source import SourceOptions
     from cutflow_cli.export.choose import Choice
     from cutflow_cli.observables import NOTHING, load_user_observables
 
