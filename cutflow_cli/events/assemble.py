@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cutflow_cli.events.description import ShardDescription
 from cutflow_cli.events.finish import CountedFile, Finisher
 from cutflow_cli.events.inputs import nothing_picked
 from cutflow_cli.events.process_settings import TreeSum
@@ -14,7 +15,6 @@ from cutflow_cli.events.read import Block
 from cutflow_cli.events.recipe import Recipe
 from cutflow_cli.events.schema import SPLITS, EventsMetadata, ProcessInfo, SkippedFile, VariationInfo, WeightSums
 from cutflow_cli.events.settings import IngestSettings
-from cutflow_cli.events.shards import ShardDescription
 from cutflow_cli.events.writer import EventsWriter
 
 

@@ -23,14 +23,16 @@ from cutflow_cli.events.assemble import (
     refuse_nothing,
     write_blocks,
 )
+from cutflow_cli.events.description import ShardDescription
 from cutflow_cli.events.find import identity
 from cutflow_cli.events.finish import CountedFile, Finisher
 from cutflow_cli.events.merge import merge
+from cutflow_cli.events.prepare import make_recipe
 from cutflow_cli.events.read import Block, EventReader, FileCounts
-from cutflow_cli.events.recipe import FilePlan, Progress, Recipe, make_recipe
+from cutflow_cli.events.recipe import FilePlan, Progress, Recipe
 from cutflow_cli.events.schema import ROW_GROUP_EVENTS, EventsMetadata
 from cutflow_cli.events.settings import IngestSettings
-from cutflow_cli.events.shards import ShardDescription, ShardWriter, digest_of_shard
+from cutflow_cli.events.shards import ShardWriter, digest_of_shard
 from cutflow_cli.events.table import description_of
 from cutflow_cli.observables import NOTHING, UserObservables
 

@@ -11,12 +11,13 @@ import numpy as np
 from cutflow_cli.artifacts import Action, decide
 from cutflow_cli.errors import InputError, UsageError
 from cutflow_cli.events.assemble import Ingested, events_writer, notes_on, refuse_nothing, write_blocks
+from cutflow_cli.events.description import ShardDescription
 from cutflow_cli.events.finish import CountedFile, Finisher
 from cutflow_cli.events.quantiles import PASSES, Columns, quantiles
 from cutflow_cli.events.read import Block
 from cutflow_cli.events.recipe import Progress, recipe_digest
 from cutflow_cli.events.schema import SPLITS, FeatureInfo
-from cutflow_cli.events.shards import ShardDescription, ShardFile
+from cutflow_cli.events.shards import ShardFile
 from cutflow_cli.events.stages import Stage
 from cutflow_cli.events.table import description_of
 from cutflow_cli.events.together import together

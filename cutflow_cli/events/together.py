@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from cutflow_cli.errors import InputError, NegativeAnswer, UsageError
+from cutflow_cli.events.description import ShardDescription
 from cutflow_cli.events.recipe import common_type, condition_texts
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.events.settings import IngestSettings
-from cutflow_cli.events.shards import ShardDescription
 from cutflow_cli.selection.parse import parse_arithmetic, parse_condition
 from cutflow_cli.selection.per_object import without_quantifiers
 from cutflow_cli.selection.tree import Name

@@ -13,7 +13,7 @@ from flat_files import table, write
 
 from cutflow_cli.errors import InputError
 from cutflow_cli.events.ingest import ingest
-from cutflow_cli.events.recipe import make_recipe
+from cutflow_cli.events.prepare import make_recipe
 from cutflow_cli.events.settings_file import validate
 
 
