@@ -36,7 +36,7 @@ from cutflow_cli.export.python import (
 from cutflow_cli.observables.quantities import BRANCHES, OF_SEVERAL, canonical, tau_orders
 from cutflow_cli.selection.observable import PhysicsObject, read_observable
 from cutflow_cli.selection.per_object import one_per_object
-from cutflow_cli.selection.tree import OVER_OBJECTS, AllObjects, AnyObject, AsFloat32, Call, Node
+from cutflow_cli.selection.tree import OVER_OBJECTS, AllObjects, AnyObject, AsFloat32, Call, Name, Node
 
 #: Other names of collections; the first one that the events have is taken.
 _ALIASES = {"missinget": ("missinget", "met"), "met": ("met", "missinget"), "mu": ("mu", "muon")}
@@ -108,7 +108,7 @@ class Awkward:
         before, after = preselection_conditions(selections), cut_conditions(selections)
         used = dict.fromkeys(cut.observable for cut in selections.flow.cuts)
         source = selections.columns == "source"
-        computed = {name: feature_tree(selections.feature(name)) if source else None for name in used}
+        computed = {name: _feature(name, selections) if source else None for name in used}
         columns = used_columns(before, computed)
         reads = {name: _read(name, selections) for name in columns}
         jagged = frozenset(name for name in columns if source and _has_several(name, selections))
@@ -128,6 +128,14 @@ class Awkward:
             body="".join(f"        {line}\n" for line in (*body, *inner)),
         )
         return text + called_helpers(text)
+
+
+def _feature(name: str, selections: Selections) -> Node | None:
+    """Return what a feature is computed from; an observable of objects may be rounded in its column, as they are."""
+    feature = selections.feature(name)
+    if feature.expression is None and name in selections.per_object and feature.dtype == "float32":
+        return AsFloat32(Name(name))
+    return feature_tree(feature)
 
 
 def _value(printer: AwkwardPrinter, tree: Node) -> str:

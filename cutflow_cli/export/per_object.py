@@ -35,7 +35,7 @@ def require_columns(selections: Selections, dialect: str, where: str) -> None:
                 msg = (
                     f"{where}: {what}: `{render(node)}` is {how}, no column of the source, and {dialect} code has no "
                     "word for it; add --columns features for code that is applied to the events file, or take "
-                    "--format text or json, which give the whole selection as it is"
+                    "--format text or json, which give the whole selection as it is, or awkward for NanoAOD"
                 )
                 raise UsageError(msg)
 

@@ -144,6 +144,22 @@ def test_cuts_on_features_that_are_made_of_objects():
     assert not module["select"](events[:0]).size
 
 
+def test_an_observable_that_is_a_feature_is_rounded_like_its_column():
+    """A ratio in double precision lies beside the number in single precision that the cut was counted with."""
+    events = nano(4)
+    known = observables(events)["fatjet0.tau21"]
+    with np.errstate(all="ignore"):
+        single = known.astype("f4")
+        beside = known[np.isfinite(known) & (known > single)]
+    assert beside.size
+    flow = CutFlow((LearnedCut(Cut("fatjet0.tau21", Region.ABOVE, float(np.float32(beside[0])))),))
+    features = (FeatureInfo("fatjet0.tau21"),)
+    module = load(Selections("objects", "none", (flow,), features, (), OBSERVABLES))
+    wanted = flow.mask({"fatjet0.tau21": single}, EVENTS)
+    np.testing.assert_array_equal(module["select"](events), wanted)
+    assert (wanted != (known > flow.cuts[0].lower)).any()
+
+
 def test_what_is_missing_is_no_number():
     flow = CutFlow((LearnedCut(Cut("x", Region.BELOW, upper=2.0)),))
     module = load(Selections("missing", "none", (flow,), FEATURES))
