@@ -51,14 +51,7 @@ class CorrelationCounter:
         label = batch.label[rows]
         for number, value in enumerate((1, 0)):
             of_class = label == value
-            w, own = weight[of_class], x[:, of_class]
-            has = known[:, of_class].astype(np.float64)
-            products = (
-                (has, has), (has * w, has), (has * w**2, has), (own * w, has), (has * w, own),
-                (own**2 * w, has), (has * w, own**2), (own * w, own),
-            )  # fmt: skip
-            for place, (left, right) in enumerate(products):
-                self._sums[number, place] += left @ right.T
+            self._sums[number] += _sums(x[:, of_class], known[:, of_class], weight[of_class])
 
     def rows(self) -> tuple[CorrelationRow, ...]:
         """Return a row for each class and pair of features."""
@@ -89,3 +82,29 @@ class CorrelationCounter:
             role, self._split, self.columns[i], self.columns[j], value, error, round(n),
             n_eff if math.isfinite(n_eff) else None, reason,
         )  # fmt: skip
+
+
+def _sums(x: NDArray[np.float64], known: NDArray[np.bool_], w: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum what the pairs of some events need, shape (_SUMS, features, features).
+
+    Args:
+        x: the features, 0 where they are missing; shape (features, events).
+        known: where they are not, likewise.
+        w: the weights, shape (events,).
+    """
+    weighted = x * w
+    if known.all():  # as nearly always: then most sums are the same for all pairs
+        square = (len(x), len(x))
+        single, squared = weighted.sum(axis=1), np.einsum("ij,ij->i", weighted, x)
+        constant = (float(len(w)), float(w.sum()), float(w @ w))
+        of_pairs = (single[:, None], single[None, :], squared[:, None], squared[None, :])
+        return np.stack(
+            [*(np.full(square, one) for one in constant), *(np.broadcast_to(one, square) for one in of_pairs),
+             weighted @ x.T]
+        )  # fmt: skip
+    has = known.astype(np.float64)
+    products = (
+        (has, has), (has * w, has), (has * w**2, has), (weighted, has), (has, weighted),
+        (weighted * x, has), (has, weighted * x), (weighted, x),
+    )  # fmt: skip
+    return np.stack([left @ right.T for left, right in products])

@@ -41,15 +41,16 @@ class OverlapCounter:
         """Take a batch of events."""
         if not self._flows:
             return
-        chosen = batch.split == SPLITS.index(self._split)
-        weight = self._totals.scaled_weights(batch)
-        masks = [named.flow.mask(batch.columns, len(batch)) & chosen for named in self._flows]
-        some = np.flatnonzero(np.any(masks, axis=0))
-        kept = np.array([mask[some] for mask in masks], dtype=np.float64)
+        rows = np.flatnonzero(batch.split == SPLITS.index(self._split))
+        columns = {name: batch.columns[name][rows] for name in self.columns}
+        masks = np.array([named.flow.mask(columns, len(rows)) for named in self._flows])
+        kept_by_any = masks.any(axis=0)
+        some, kept = rows[kept_by_any], masks[:, kept_by_any].astype(np.float64)
+        weight = self._totals.scaled_weights(batch)[some]
         signal = batch.label[some] == 1
         for number, of_class in enumerate((signal, ~signal)):
             for power in range(3):
-                self._sums[number, power] += (kept * np.where(of_class, weight[some] ** power, 0.0)) @ kept.T
+                self._sums[number, power] += (kept * np.where(of_class, weight**power, 0.0)) @ kept.T
 
     def rows(self) -> tuple[OverlapRow, ...]:
         """Return a row for each pair of selections, class, and way to keep an event."""

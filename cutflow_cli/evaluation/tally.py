@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from cutflow_cli.selection.cutflow import CutFlow
 
 #: More mass points than any grid has: such a column holds a continuous variable.
 MAX_HYPOTHESES = 1000
+
+#: Failed events are dropped where fewer than one in so many passes: to drop them costs as much as some cuts.
+_FEW = 4
 
 Prefix = tuple[Cut, ...]
 
@@ -51,12 +55,17 @@ class Listener(Protocol):
         """Take a batch of events."""
 
 
-@dataclass(slots=True)
-class _Stage:
-    """A stage of one or more selections and those that follow it: selections share what they have in common."""
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """The cuts of a selection, and the stages that are counted for it: those that no earlier one has.
 
-    position: int
-    children: dict[Cut, _Stage] = field(default_factory=dict)
+    Attributes:
+        cuts: in order.
+        counted: number of cuts applied, and position in the sums.
+    """
+
+    cuts: Prefix
+    counted: tuple[tuple[int, int], ...]
 
 
 def tally(
@@ -68,8 +77,9 @@ def tally(
 ) -> Tally:
     """Apply all flows to all events in one pass over the file.
 
-    Each different stage is evaluated once per batch, only on the events that reached it; a cut that several stages
-    share is evaluated once for all.
+    For each event it is found how many of a flow's cuts it passes one after the other; the events of each such depth
+    are summed, and a stage is what is as deep or deeper. A cut that several flows share is evaluated once for all, and
+    events that failed are dropped where few are left.
 
     Args:
         events: opened with the features that the flows cut on.
@@ -81,14 +91,14 @@ def tally(
     Raises:
         InputError: if the events lack a feature or the file is damaged.
     """
-    root, prefixes = _plant(flows)
+    paths, prefixes = _lay(flows)
     observables = [cut.observable for prefix in prefixes for cut in prefix]
     columns = tuple(dict.fromkeys((*observables, *(name for one in listeners for name in one.columns))))
-    shared = {cut for cut, uses in Counter(prefix[-1] for prefix in prefixes if prefix).items() if uses > 1}
+    shared = {cut for cut, uses in Counter(cut for path in paths for cut in path.cuts).items() if uses > 1}
     counter = _Counter(len(prefixes), len(events.processes), str(events.path), shared)
     done = 0
     for batch in events.batches(columns, rows):
-        counter.add(batch, root)
+        counter.add(batch, paths)
         for listener in listeners:
             listener.add(batch)
         done += len(batch)
@@ -99,18 +109,29 @@ def tally(
     return Tally(prefixes, tuple(order), sums, counter.not_finite)
 
 
-def _plant(flows: Iterable[CutFlow]) -> tuple[_Stage, dict[Prefix, int]]:
-    """Arrange the stages of all flows as a tree, in which flows that begin alike share a trunk."""
-    root = _Stage(0)
+def _lay(flows: Iterable[CutFlow]) -> tuple[list[_Path], dict[Prefix, int]]:
+    """Number the stages of all flows; those that begin alike share what they have in common."""
     prefixes: dict[Prefix, int] = {(): 0}
+    paths: list[_Path] = []
     for flow in flows:
-        stage = root
-        for length, cut in enumerate(flow.cuts, start=1):
-            if cut not in stage.children:
-                stage.children[cut] = _Stage(len(prefixes))
-                prefixes[flow.cuts[:length]] = len(prefixes)
-            stage = stage.children[cut]
-    return root, prefixes
+        known = len(prefixes)
+        positions = [prefixes.setdefault(flow.cuts[:n], len(prefixes)) for n in range(1, len(flow.cuts) + 1)]
+        counted = tuple((n, position) for n, position in enumerate(positions, start=1) if position >= known)
+        if counted:
+            paths.append(_Path(flow.cuts, counted))
+    return paths, prefixes
+
+
+@dataclass(frozen=True, slots=True)
+class _Events:
+    """What is counted of events: their cell, weight and its square."""
+
+    cell: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    square: NDArray[np.float64]
+
+    def chosen(self, rows: NDArray[Any]) -> _Events:
+        return _Events(self.cell[rows], self.weight[rows], self.square[rows])
 
 
 class _Counter:
@@ -123,33 +144,60 @@ class _Counter:
         self._where = where
         self._shared = shared  # the masks of others are made where they are needed, lest thousands are held
 
-    def add(self, batch: EventBatch, root: _Stage) -> None:
+    def add(self, batch: EventBatch, paths: Sequence[_Path]) -> None:
         processes = self.sums.shape[2]
         cell = batch.process.astype(np.int64) * len(SPLITS) + batch.split
         if batch.hypothesis is not None:
             cell += self._codes(batch.hypothesis) * processes * len(SPLITS)
         for name, values in batch.columns.items():
             self._count_not_finite(name, values)
+        events = _Events(cell, batch.weight, batch.weight**2)
+        self.sums[0] += self._by_cell(events, 1)[..., 0, :]
         masks: dict[Cut, NDArray[np.bool_]] = {}
+        for path in paths:
+            self._follow(path, batch, events, masks)
 
-        def visit(stage: _Stage, passing: NDArray[np.intp]) -> None:
-            self._count(stage.position, cell[passing], batch.weight[passing])
-            for cut, child in stage.children.items():
-                values = batch.columns[cut.observable]
-                if cut not in self._shared:
-                    visit(child, passing[cut.passes(values[passing])])
-                    continue
-                if cut not in masks:
-                    masks[cut] = cut.passes(values)
-                visit(child, passing[masks[cut][passing]])
+    def _follow(self, path: _Path, batch: EventBatch, events: _Events, masks: dict[Cut, NDArray[np.bool_]]) -> None:
+        """Count the events of each depth of a path."""
+        depth = np.zeros(len(batch), dtype=np.int64)
+        alive = np.ones(len(batch), dtype=np.bool_)
+        rows: NDArray[np.intp] | None = None
+        levels = len(path.cuts) + 1
+        found = np.zeros((*self.sums.shape[1:-1], levels, 3))
+        for cut in path.cuts:
+            alive &= self._passes(cut, batch, rows, masks)
+            depth += alive
+            if np.count_nonzero(alive) * _FEW < len(alive):
+                lost = np.flatnonzero(~alive & (depth > 0))
+                found += self._by_cell(events.chosen(lost), levels, depth[lost])
+                kept = np.flatnonzero(alive)
+                rows = kept if rows is None else rows[kept]
+                events, depth, alive = events.chosen(kept), depth[kept], alive[kept]
+        found += self._by_cell(events, levels, depth)
+        reached = found[..., ::-1, :].cumsum(axis=-2)[..., ::-1, :]
+        for length, position in path.counted:
+            self.sums[position] += reached[..., length, :]
 
-        visit(root, np.arange(len(batch)))
+    def _passes(
+        self, cut: Cut, batch: EventBatch, rows: NDArray[np.intp] | None, masks: dict[Cut, NDArray[np.bool_]]
+    ) -> NDArray[np.bool_]:
+        values = batch.columns[cut.observable]
+        if cut not in self._shared:
+            return cut.passes(values if rows is None else values[rows])
+        if cut not in masks:
+            masks[cut] = cut.passes(values)
+        return masks[cut] if rows is None else masks[cut][rows]
 
-    def _count(self, position: int, cell: NDArray[np.int64], weight: NDArray[np.float64]) -> None:
-        into = self.sums[position]
-        cells = into[..., 0].size
-        for column, values in enumerate((None, weight, weight**2)):
-            into[..., column] += np.bincount(cell, weights=values, minlength=cells).reshape(into.shape[:-1])
+    def _by_cell(self, events: _Events, levels: int, depth: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """Sum events by hypothesis, process, split and depth; number, Σw and Σw² last."""
+        shape = (*self.sums.shape[1:-1], levels)
+        place = events.cell if depth is None else events.cell * levels + depth
+        cells = math.prod(shape)
+        sums = [
+            np.bincount(place, weights=values, minlength=cells).reshape(shape)
+            for values in (None, events.weight, events.square)
+        ]
+        return np.stack(sums, axis=-1).astype(np.float64, copy=False)
 
     def _count_not_finite(self, name: str, values: NDArray[Any]) -> None:
         strange = int(np.count_nonzero(~np.isfinite(values)))

@@ -40,6 +40,15 @@ class _Variant:
     move: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Events:
+    """The events of the split: columns, process and scaled weight."""
+
+    columns: dict[str, NDArray[Any]]
+    process: NDArray[np.int32]
+    weight: NDArray[np.float64]
+
+
 class VariantCounter:
     """Counts the variants of quoted selections from a stream of events.
 
@@ -66,33 +75,28 @@ class VariantCounter:
     def add(self, batch: EventBatch) -> None:
         """Take a batch of events."""
         rows = np.flatnonzero(batch.split == SPLITS.index(self._split))
-        weight = self._totals.scaled_weights(batch)
-        weights = np.stack([np.ones_like(weight), weight, weight**2])
-
-        def sums(chosen: Rows) -> NDArray[np.float64]:
-            processes = len(self._totals.processes)
-            found = [np.bincount(batch.process[chosen], values[chosen], processes) for values in weights]
-            return np.stack(found, axis=1)
-
+        weight = self._totals.scaled_weights(batch)[rows]
+        events = _Events({name: batch.columns[name][rows] for name in self.columns}, batch.process[rows], weight)
         for number, named in enumerate(self._flows):
             flow = named.flow
-            passing, failing = _nearly_passing(flow.cuts, batch, self._of_hypothesis(batch, rows, flow.hypothesis))
-            self._passed[number] += sums(passing)
-            for variant, into in zip(self._variants[number], self._exchanged[number], strict=True):
-                outside = failing[variant.position - 1]
-                if variant.cut is None:
-                    into[0] += sums(outside)
-                    continue
-                values = batch.columns[variant.cut.observable]
-                into[0] += sums(outside[variant.cut.passes(values[outside])])
-                into[1] += sums(passing[~variant.cut.passes(values[passing])])
+            wanted = None
+            if flow.hypothesis is not None and batch.hypothesis is not None:  # signal of other mass points is not
+                wanted = (batch.label[rows] == 0) | (batch.hypothesis[rows] == flow.hypothesis)
+            passing, failing = _nearly_passing(flow.cuts, events, wanted)
+            self._passed[number] += self._sums([passing], events)[0]
+            gained, lost = _exchanged(flow.cuts, self._variants[number], events, passing, failing)
+            self._exchanged[number][:, 0] += self._sums(gained, events)
+            self._exchanged[number][:, 1] += self._sums(lost, events)
 
-    def _of_hypothesis(self, batch: EventBatch, rows: Rows, hypothesis: float | None) -> Rows:
-        """Leave out signal of other mass points than that of a flow."""
-        if hypothesis is None or batch.hypothesis is None:
-            return rows
-        chosen = (batch.label[rows] == 0) | (batch.hypothesis[rows] == hypothesis)
-        return np.asarray(rows[chosen])
+    def _sums(self, chosen: Sequence[Rows], events: _Events) -> NDArray[np.float64]:
+        """Sum some events by process, number, Σw and Σw²; shape (choices, processes, 3)."""
+        processes = len(self._totals.processes)
+        rows = np.concatenate(chosen)
+        place = np.repeat(np.arange(len(chosen)), [len(one) for one in chosen]) * processes + events.process[rows]
+        weight = events.weight[rows]
+        size = len(chosen) * processes
+        found = [np.bincount(place, values, size) for values in (np.ones(len(rows)), weight, weight**2)]
+        return np.asarray(np.stack(found, axis=1).reshape(len(chosen), processes, 3))
 
     def rows(self, options: FigureOptions) -> tuple[tuple[VariantRow, ...], tuple[VariantRow, ...]]:
         """Return the rows of `n_minus_1.parquet` and of `stability.parquet`.
@@ -157,16 +161,34 @@ class VariantCounter:
         )  # fmt: skip
 
 
-def _nearly_passing(cuts: Sequence[Cut], batch: EventBatch, rows: Rows) -> tuple[Rows, list[Rows]]:
+def _nearly_passing(cuts: Sequence[Cut], events: _Events, wanted: NDArray[np.bool_] | None) -> tuple[Rows, list[Rows]]:
     """Return the events that pass all cuts, and for each cut those that fail it alone."""
-    failing: list[Rows] = []
-    for cut in cuts:
-        values: NDArray[Any] = batch.columns[cut.observable]
-        failing = [one[cut.passes(values[one])] for one in failing]
-        passes = cut.passes(values[rows])
-        failing.append(rows[~passes])
-        rows = rows[passes]
-    return rows, failing
+    failed = np.zeros(len(events.weight), dtype=np.int16)
+    if wanted is not None:
+        failed += np.where(wanted, 0, 2).astype(np.int16)  # as if it failed two cuts
+    fails = [~cut.passes(events.columns[cut.observable]) for cut in cuts]
+    for one in fails:
+        failed += one
+    alone = failed == 1
+    return np.flatnonzero(failed == 0), [np.flatnonzero(alone & one) for one in fails]
+
+
+def _exchanged(
+    cuts: Sequence[Cut], variants: Sequence[_Variant], events: _Events, passing: Rows, failing: Sequence[Rows]
+) -> tuple[list[Rows], list[Rows]]:
+    """Return for each variant the events that it keeps beside those of the flow, and those that it keeps no more."""
+    inside, outside = ([events.columns[cut.observable][rows] for cut, rows in zip(cuts, those, strict=True)]
+                       for those in ([passing] * len(cuts), failing))  # fmt: skip
+    gained, lost = [], []
+    for variant in variants:
+        place = variant.position - 1
+        if variant.cut is None:
+            gained.append(failing[place])
+            lost.append(passing[:0])
+            continue
+        gained.append(failing[place][variant.cut.passes(outside[place])])
+        lost.append(passing[~variant.cut.passes(inside[place])])
+    return gained, lost
 
 
 def _variants_of(named: NamedFlow, dtypes: dict[str, str]) -> list[_Variant]:

@@ -155,9 +155,12 @@ def test_overlap_adds_up_and_is_that_of_the_masks(evaluated):
         assert sum(row.share for row in report.overlap if row.role == role) == pytest.approx(1)
 
 
-def test_correlations_are_those_of_numpy(make_sample):
+@pytest.mark.parametrize("missing", [True, False])
+def test_correlations_are_those_of_numpy(make_sample, missing):
     sample = make_sample(weight_scale=(1.0, 2.0, 3.0))
     batch = sample.batch
+    if not missing:
+        batch.columns["x"][:5] = 0.0
     positive = replace(batch, weight=np.abs(batch.weight))
     events = open_events(sample.path)
     totals = normalise(tally(events, []), sample.processes)
