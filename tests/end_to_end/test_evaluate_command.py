@@ -225,7 +225,7 @@ def test_again_is_already_done_with_the_same_answer(evaluate, tmp_path):
     forced = evaluate(*command, "--split", "train", "--force")
     assert forced.returncode == 0
     assert "split train" in forced.stdout
-    assert "against" not in forced.stdout
+    assert "on train against" not in forced.stdout
 
 
 def test_figures(evaluate, tmp_path):
