@@ -13,10 +13,11 @@ from cutflow_cli.errors import UsageError
 from cutflow_cli.evaluation.curve_tables import MAX_POINTS
 from cutflow_cli.evaluation.evaluate import evaluate_runs
 from cutflow_cli.evaluation.report import read_report
-from cutflow_cli.events.schema import SPLITS, EventsMetadata
+from cutflow_cli.events.schema import SPLITS, EventsMetadata, ProcessInfo
 from cutflow_cli.events.table import open_events
 from cutflow_cli.events.writer import EventsWriter
 from cutflow_cli.metrics.curves import CURVE_METRICS
+from cutflow_cli.metrics.options import read_options
 
 ROC_COLUMNS = (
     "run method curve kind replica split hypothesis working_point target threshold signal_efficiency "
@@ -180,3 +181,19 @@ def test_area_on_train_and_test_is_compared(make_sample, make_score_run, tmp_pat
     sample = make_sample()
     report = evaluate_runs([make_score_run("net", sample.path)], sample.path, tmp_path / "report", figures=False)
     assert [one.working_point for one in report.quoted_comparisons if one.metric == "auc"] == [None]
+
+
+def test_systematics_of_processes_enter_the_maximum_over_thresholds(make_sample, make_score_run, tmp_path):
+    processes = (ProcessInfo("WW", "signal"), ProcessInfo("QCD", "background"), ProcessInfo("tt", "background"))
+    sample = make_sample(processes=processes, weight_scale=(0.1, 3.0, 1.0))
+    runs = [make_score_run("net", sample.path)]
+
+    def maximum(*systematics):
+        options = read_options(systematics)
+        out = tmp_path / f"report{len(list(tmp_path.iterdir()))}"
+        report = evaluate_runs(runs, sample.path, out, figures=False, options=options)
+        return one(report, metric="max_asimov", split="test", kind="consensus").value
+
+    both = maximum("QCD=0.3", "tt=0.3")  # independent: less than both together, more than one of them
+    assert maximum("0.3") < both < maximum("QCD=0.3") < maximum()
+    assert maximum("0.3", "tt=0.3") == pytest.approx(both)
