@@ -2,8 +2,8 @@
 
     python benchmarks/ingest_memory.py [--format root|parquet|csv] [--events 2000000 10000000 50000000]
 
-Eight features, a generator weight and an event number. Each size is ingested in a process of its own, whose peak resident
-set size is printed beside the time. Samples larger than a million events are many files with the same content.
+Eight features, a generator weight and an event number. Each size is ingested in a process of its own, whose peak
+resident set size is printed beside the time. Samples larger than a million events are many files of the same content.
 """
 
 from __future__ import annotations

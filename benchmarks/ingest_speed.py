@@ -49,12 +49,11 @@ def write_flat(path: Path, events: int) -> None:
 def write_objects(path: Path, events: int) -> None:
     generator = np.random.default_rng(2)
     attributes = {"Jet": ("pt", "eta", "phi", "mass"), "FatJet": ("pt", "tau1", "tau2"), "Muon": ("pt", "eta", "phi")}
-    branches = {f"{name}": ak.zip for name in attributes}
     with uproot.recreate(path) as file:
         tree = None
         for _ in range(0, events, 100_000):
             chunk = {}
-            for name in branches:
+            for name in attributes:
                 counts = generator.poisson({"Jet": 4, "FatJet": 1.2, "Muon": 1}[name], 100_000)
                 values = {
                     key: generator.exponential(1.0, counts.sum()).astype("f4") + np.float32(0.1)
@@ -63,8 +62,8 @@ def write_objects(path: Path, events: int) -> None:
                 chunk[name] = ak.zip({key: ak.unflatten(value, counts) for key, value in values.items()})
             chunk["w"] = np.ones(100_000, dtype="f4")
             if tree is None:
-                types = {name: ak.type(array).content if name != "w" else np.dtype("f4") for name, array in chunk.items()}
-                tree = file.mktree("Events", types)
+                types = {name: ak.type(chunk[name]).content for name in attributes}
+                tree = file.mktree("Events", {**types, "w": np.dtype("f4")})
             tree.extend(chunk)
 
 

@@ -3,8 +3,8 @@
     cutflow ingest samples.toml --observables-from observables.py --out events.parquet
 
 A function is given arrays, numpy for one value per event and awkward for one per object, and returns one of either.
-What stands behind the name says where they come from: columns, or other observables. `{0}` and `{1}` are the objects that
-the observable is asked of.
+What stands behind the name says where they come from: columns, or other observables. `{0}` and `{1}` are the objects
+that the observable is asked of.
 """
 
 import awkward as ak

@@ -18,17 +18,17 @@ def columns(events=1200, **changed):
 
 
 @pytest.fixture
-def train(run_cutflow, tmp_path):
+def train(run_here, tmp_path):
     """Write events, train on them."""
 
     def run(*arguments, **changed):
         pq.write_table(pa.table(columns(**changed)), tmp_path / "events.parquet")
-        return run_cutflow("train", "bdt", "events.parquet", *FAST, *arguments, cwd=tmp_path)
+        return run_here("train", "bdt", "events.parquet", *FAST, *arguments, cwd=tmp_path)
 
     return run
 
 
-def test_training_writes_a_run_and_prints_its_cut(train, run_cutflow, tmp_path):
+def test_training_writes_a_run_and_prints_its_cut(train, run_here, tmp_path):
     done = train("--out", "run", "--replicas", "2")
     assert done.returncode == 0, done.stderr
     assert "learned by bdt" in done.stdout
@@ -45,7 +45,7 @@ def test_training_writes_a_run_and_prints_its_cut(train, run_cutflow, tmp_path):
     again = train("--out", "run", "--replicas", "2")
     assert (again.returncode, again.stdout) == (0, done.stdout)
     assert "already done" in again.stderr
-    judged = run_cutflow("evaluate", "run", "--data", "events.parquet", "--out", "report", "--no-figures", cwd=tmp_path)
+    judged = run_here("evaluate", "run", "--data", "events.parquet", "--out", "report", "--no-figures", cwd=tmp_path)
     assert judged.returncode == 0, judged.stderr
 
 

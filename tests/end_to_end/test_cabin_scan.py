@@ -27,14 +27,14 @@ def trained(run_cutflow, mock, tmp_path_factory):
     return out, done
 
 
-def test_a_scan_prints_its_recommended_working_point_and_keeps_the_rest(trained, run_cutflow, mock):
+def test_a_scan_prints_its_recommended_working_point_and_keeps_the_rest(trained, run_here, mock):
     out, done = trained
     manifest = json.loads((out / "run.json").read_text())
     assert manifest["method"] == "cabin-scan"
     assert manifest["recommended"] in done.stdout
     assert "3 working points" in done.stderr
     assert "trained in" in done.stderr
-    again = run_cutflow("train", "cabin-scan", mock, "--out", out, *FAST)
+    again = run_here("train", "cabin-scan", mock, "--out", out, *FAST)
     assert again.returncode == 0
     assert "already done" in again.stderr
     assert again.stdout == done.stdout
@@ -71,18 +71,18 @@ def test_every_term_of_the_loss_is_a_column_of_the_history(trained):
     np.testing.assert_allclose(history[terms].sum(axis=1), history["loss"], rtol=1e-6)
 
 
-def test_json_says_which_working_point_is_recommended(run_cutflow, trained, mock):
+def test_json_says_which_working_point_is_recommended(run_here, trained, mock):
     out, _ = trained
-    done = run_cutflow("train", "cabin-scan", mock, "--out", out, *FAST, "--json")
+    done = run_here("train", "cabin-scan", mock, "--out", out, *FAST, "--json")
     answer = json.loads(done.stdout)
     assert answer["already_done"] is True
     assert answer["recommended"] == json.loads((out / "run.json").read_text())["recommended"]
     assert len({flow["working_point"] for flow in answer["cut_flows"]}) == 3
 
 
-def test_replicas_windows_and_directions(run_cutflow, mock, tmp_path):
+def test_replicas_windows_and_directions(run_here, mock, tmp_path):
     out = tmp_path / "windows"
-    done = run_cutflow(
+    done = run_here(
         "train", "cabin-scan", mock, "--out", out, *FAST, "--windows", "--direction", "x1=below", "--replicas", "2"
     )
     assert done.returncode == 0, done.stderr
@@ -94,8 +94,8 @@ def test_replicas_windows_and_directions(run_cutflow, mock, tmp_path):
     assert set(cuts["replica"]) == {-1, 0, 1}
 
 
-def test_a_preset_says_what_departs_from_it(run_cutflow, mock, tmp_path):
-    done = run_cutflow("train", "cabin-scan", mock, "--out", tmp_path / "p", "--preset", "cabin", "--epochs", "20")
+def test_a_preset_says_what_departs_from_it(run_here, mock, tmp_path):
+    done = run_here("train", "cabin-scan", mock, "--out", tmp_path / "p", "--preset", "cabin", "--epochs", "20")
     assert done.returncode == 0, done.stderr
     assert "--preset cabin has epochs = 200, this run has 20" in done.stderr
     assert json.loads((tmp_path / "p" / "run.json").read_text())["settings"]["exact"] is False
@@ -112,8 +112,8 @@ def test_a_preset_says_what_departs_from_it(run_cutflow, mock, tmp_path):
         (("--preset", "cabin-bce", "--targets", "0.5"), ("--targets", "cabin-bce")),
     ],
 )
-def test_bad_input_is_told_in_one_line(run_cutflow, mock, tmp_path, options, words):
-    done = run_cutflow("train", "cabin-scan", mock, "--out", tmp_path / "bad", *options)
+def test_bad_input_is_told_in_one_line(run_here, mock, tmp_path, options, words):
+    done = run_here("train", "cabin-scan", mock, "--out", tmp_path / "bad", *options)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()

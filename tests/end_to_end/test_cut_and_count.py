@@ -21,17 +21,17 @@ def columns(events=4000, **changed):
 
 
 @pytest.fixture
-def train(run_cutflow, tmp_path):
+def train(run_here, tmp_path):
     """Write events, train on them."""
 
     def run(*arguments, **changed):
         pq.write_table(pa.table(columns(**changed)), tmp_path / "events.parquet")
-        return run_cutflow("train", "cut-and-count", "events.parquet", "--out", "run", *arguments, cwd=tmp_path)
+        return run_here("train", "cut-and-count", "events.parquet", "--out", "run", *arguments, cwd=tmp_path)
 
     return run
 
 
-def test_it_writes_a_run_that_is_judged_and_exported(train, run_cutflow, tmp_path):
+def test_it_writes_a_run_that_is_judged_and_exported(train, run_here, tmp_path):
     done = train()
     assert done.returncode == 0, done.stderr
     assert "learned by cut-and-count" in done.stdout
@@ -47,9 +47,9 @@ def test_it_writes_a_run_that_is_judged_and_exported(train, run_cutflow, tmp_pat
     again = train()
     assert (again.returncode, again.stdout) == (0, done.stdout)
     assert "already done" in again.stderr
-    judged = run_cutflow("evaluate", "run", "--data", "events.parquet", "--out", "report", cwd=tmp_path)
+    judged = run_here("evaluate", "run", "--data", "events.parquet", "--out", "report", cwd=tmp_path)
     assert judged.returncode == 0, judged.stderr
-    exported = run_cutflow("export-cuts", "run", "--format", "root", cwd=tmp_path)
+    exported = run_here("export-cuts", "run", "--format", "root", cwd=tmp_path)
     assert exported.returncode == 0, exported.stderr
     assert "mass" in exported.stdout
 
@@ -92,14 +92,14 @@ def test_bad_input_is_one_line(train, tmp_path, arguments, changed, code, words)
     assert not (tmp_path / "run").exists()
 
 
-def test_the_diboson_sample(run_cutflow, root, tmp_path):
+def test_the_diboson_sample(run_here, root, tmp_path):
     """The jet mass comes first, in a window about the W and Z."""
     events = root.parent / "shared" / "data" / "diboson.parquet"
     if not events.is_file():
         pytest.skip("needs the diboson sample in ../shared/data")
     features = "m_jet,c2_b1,c2_b2,d2_b1,d2_b2,tau21"
     arguments = ("--features", features, "--fom", "balanced_accuracy", "--json", "--out", "run")
-    done = run_cutflow("train", "cut-and-count", events, *arguments, cwd=tmp_path)
+    done = run_here("train", "cut-and-count", events, *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     first = json.loads(done.stdout)["cut_flows"][0]["cuts"][0]
     assert (first["observable"], first["region"]) == ("m_jet", "inside")

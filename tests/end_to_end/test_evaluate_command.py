@@ -82,11 +82,11 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture
-def evaluate(run_cutflow, place, tmp_path):
+def evaluate(run_here, place, tmp_path):
     """Type `cutflow evaluate … --out <new directory>/report`."""
 
     def run(*arguments, out=tmp_path / "report"):
-        return run_cutflow("evaluate", *arguments, "--out", out, cwd=place)
+        return run_here("evaluate", *arguments, "--out", out, cwd=place)
 
     return run
 

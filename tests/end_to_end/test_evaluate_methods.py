@@ -133,9 +133,9 @@ def test_curves_in_the_file(place):
     assert len(points[(points.run == "punzi") & (points.working_point == "best")]) == 17
 
 
-def test_json_and_another_working_point(place, run_cutflow):
+def test_json_and_another_working_point(place, run_here):
     arguments = ("evaluate", "runs/cabin-scan", "runs/punzi", "--data", "events.parquet", "--no-figures")
-    done = run_cutflow(*arguments, "--out", "other", "--working-point", "best", "--json", cwd=place)
+    done = run_here(*arguments, "--out", "other", "--working-point", "best", "--json", cwd=place)
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
     assert [run["working_point"] for run in values["runs"]][1] == "best"
@@ -144,7 +144,7 @@ def test_json_and_another_working_point(place, run_cutflow):
     }  # fmt: skip
     assert {one["held_out"] for one in values["cut_distances"]} == {True, False}
     assert values["roc"] == pq.read_table(place / "other" / "roc.parquet").to_pylist()
-    unknown = run_cutflow(*arguments, "--out", "third", "--working-point", "bset", cwd=place)
+    unknown = run_here(*arguments, "--out", "third", "--working-point", "bset", cwd=place)
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert "--working-point bset: no run has it; did you mean best" in unknown.stderr
     assert len(unknown.stderr.splitlines()) == 1

@@ -28,38 +28,38 @@ def test_writes_a_file_prints_the_processes_and_is_done_the_second_time(run_cutf
     assert [entry.name for entry in tmp_path.iterdir()] == ["m.parquet"]
 
 
-def test_another_output_is_kept_unless_forced(run_cutflow, tmp_path):
+def test_another_output_is_kept_unless_forced(run_here, tmp_path):
     out = tmp_path / "m.parquet"
-    assert run_cutflow("generate-mock", "mock2", "--out", out, "--events", "1000").returncode == 0
+    assert run_here("generate-mock", "mock2", "--out", out, "--events", "1000").returncode == 0
     before = out.read_bytes()
-    refused = run_cutflow("generate-mock", "mock2", "--out", out, "--events", "1000", "--seed", "1")
+    refused = run_here("generate-mock", "mock2", "--out", out, "--events", "1000", "--seed", "1")
     assert refused.returncode == 2
     assert refused.stdout == ""
     assert len(refused.stderr.splitlines()) == 1
     assert "m.parquet: exists and was made from other inputs or settings" in refused.stderr
     assert "--force" in refused.stderr
     assert out.read_bytes() == before
-    forced = run_cutflow("generate-mock", "mock2", "--out", out, "--events", "1000", "--seed", "1", "--force")
+    forced = run_here("generate-mock", "mock2", "--out", out, "--events", "1000", "--seed", "1", "--force")
     assert forced.returncode == 0
     assert open_events(out).metadata.seed == 1
 
 
-def test_a_file_of_another_kind_is_kept(run_cutflow, tmp_path):
+def test_a_file_of_another_kind_is_kept(run_here, tmp_path):
     out = tmp_path / "notes.txt"
     out.write_text("mine")
-    refused = run_cutflow("generate-mock", "mock1", "--out", out)
+    refused = run_here("generate-mock", "mock1", "--out", out)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "notes.txt: exists" in refused.stderr
     assert out.read_text() == "mine"
-    directory = run_cutflow("generate-mock", "mock1", "--out", tmp_path, "--force", "--events", "1000")
+    directory = run_here("generate-mock", "mock1", "--out", tmp_path, "--force", "--events", "1000")
     assert directory.returncode == 2
     assert "is a directory" in directory.stderr
     assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_json_is_the_description_of_the_file(run_cutflow, tmp_path):
+def test_json_is_the_description_of_the_file(run_here, tmp_path):
     out = tmp_path / "z.parquet"
-    done = run_cutflow("generate-mock", "zprime", "--out", out, "--events", "3000", "--json")
+    done = run_here("generate-mock", "zprime", "--out", out, "--events", "3000", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     given = json.loads(done.stdout)
     assert given["out"] == str(out)
@@ -70,7 +70,7 @@ def test_json_is_the_description_of_the_file(run_cutflow, tmp_path):
     assert list(processes) == ["signal", "mumu", "tautau", "eemumu"]
     splits = processes["mumu"]["splits"].values()
     assert sum(split["sumw"] for split in splits) == pytest.approx(716.138 * 50e3)
-    again = run_cutflow("generate-mock", "zprime", "--out", out, "--events", "3000", "--json")
+    again = run_here("generate-mock", "zprime", "--out", out, "--events", "3000", "--json")
     assert again.returncode == 0
     assert json.loads(again.stdout) == given | {"written": False}
     assert "already done" in again.stderr
@@ -91,8 +91,8 @@ def test_json_is_the_description_of_the_file(run_cutflow, tmp_path):
         (("mock1", "--seed", "-1"), "seed -1: must be from 0 to 4294967295"),
     ],
 )
-def test_wrong_usage_says_what_to_do(run_cutflow, tmp_path, arguments, message):
-    done = run_cutflow("generate-mock", *arguments, "--out", tmp_path / "m.parquet")
+def test_wrong_usage_says_what_to_do(run_here, tmp_path, arguments, message):
+    done = run_here("generate-mock", *arguments, "--out", tmp_path / "m.parquet")
     assert done.returncode == 2
     assert done.stdout == ""
     assert message in done.stderr
@@ -100,9 +100,9 @@ def test_wrong_usage_says_what_to_do(run_cutflow, tmp_path, arguments, message):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_options_reach_the_file(run_cutflow, tmp_path):
+def test_options_reach_the_file(run_here, tmp_path):
     out = tmp_path / "g.parquet"
-    done = run_cutflow(
+    done = run_here(
         *("generate-mock", "gaussians", "--out", out, "--events", "5000", "--features-count", "3"),
         *("--split", "0.2,0,0.8", "--seed", "9"),
     )
@@ -121,9 +121,9 @@ def test_help_lists_every_mock(run_cutflow):
         assert f"{name}:" in done.stdout
 
 
-def test_an_unwritable_place_is_named(run_cutflow, tmp_path):
+def test_an_unwritable_place_is_named(run_here, tmp_path):
     (tmp_path / "file").write_text("")
-    done = run_cutflow("generate-mock", "mock1", "--out", tmp_path / "file" / "m.parquet", "--events", "1000")
+    done = run_here("generate-mock", "mock1", "--out", tmp_path / "file" / "m.parquet", "--events", "1000")
     assert (done.returncode, done.stdout) == (2, "")
     assert "file" in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -159,7 +159,8 @@ def test_help_shows_every_default(run_here):
     for words in ("--weights-are-yields", "--json", "--force", "Delphes|NanoAOD|LHE|flat", "TREE:COLUMN", "FILE.py"):
         assert words in text
     defaults = {
-        "split": "0.6,0.2,0.2", "signal-sum-of-weights": "summed over the files", "tree": "the only one",
+        "split": "0.6,0.2,0.2", "signal-sum-of-weights": "summed over the files",
+        "tree": "the only one, or NanoAOD's Events",
         "format": "recognised", "weight-column": "1", "signal-cross-section": "none",
         "sum-of-weights-from": "the events",
         "preselect": "all pass", "cut-dialect": "cutflow", "keep-quantiles": "all", "variation": "none", "seed": "0",

@@ -65,14 +65,14 @@ def test_shards_merged_are_one_job(run_cutflow, directory):
     assert missing.stderr == "cutflow: 1 of 2 shards missing: 1/2; nothing was written\n"
 
 
-def test_bad_files_are_skipped_with_a_word_in_every_place(run_cutflow, directory):
+def test_bad_files_are_skipped_with_a_word_in_every_place(run_here, directory):
     (directory / "z2.parquet").write_bytes((directory / "z2.parquet").read_bytes()[:300])
     command = ("ingest", "s.toml", "--out", "o.parquet")
-    refused = run_cutflow(*command, cwd=directory)
+    refused = run_here(*command, cwd=directory)
     assert (refused.returncode, refused.stdout) == (3, "")
     assert refused.stderr.startswith("cutflow: z2.parquet: truncated Parquet file")
     assert refused.stderr.endswith("(4 other files are sound: --on-bad-file skip goes on without this one)\n")
-    done = run_cutflow(*command, "--on-bad-file", "skip", "--json", cwd=directory)
+    done = run_here(*command, "--on-bad-file", "skip", "--json", cwd=directory)
     assert done.returncode == 5
     assert done.stderr.startswith("cutflow: warning: skipped: z2.parquet: truncated Parquet file")
     result = json.loads(done.stdout)

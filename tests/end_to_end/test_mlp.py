@@ -15,10 +15,10 @@ def small(run_cutflow, tmp_path_factory):
     return path
 
 
-def test_a_network_is_trained_and_its_cut_printed(run_cutflow, small, tmp_path):
+def test_a_network_is_trained_and_its_cut_printed(run_here, small, tmp_path):
     out = tmp_path / "run"
     options = ("--hidden", "16", "--epochs", "6", "--replicas", "2", "--fom", "balanced_accuracy")
-    done = run_cutflow("train", "mlp", small, "--out", out, *options)
+    done = run_here("train", "mlp", small, "--out", out, *options)
     assert done.returncode == 0, done.stderr
     assert re.search(r"score > 0\.\d+", done.stdout)
     assert "trained in" in done.stderr
@@ -31,7 +31,7 @@ def test_a_network_is_trained_and_its_cut_printed(run_cutflow, small, tmp_path):
     manifest = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert (manifest["method"], manifest["settings"]["hidden"]) == ("mlp", [16])
     assert len(manifest["settings"]["best_epochs"]) == 2
-    again = run_cutflow("train", "mlp", small, "--out", out, *options, "--json")
+    again = run_here("train", "mlp", small, "--out", out, *options, "--json")
     assert again.returncode == 0, again.stderr
     answer = json.loads(again.stdout)
     assert answer["already_done"] is True
@@ -39,12 +39,12 @@ def test_a_network_is_trained_and_its_cut_printed(run_cutflow, small, tmp_path):
     assert flow["cuts"][0]["observable"] == "score"
 
 
-def test_bad_options_are_refused_in_one_line(run_cutflow, small, tmp_path):
+def test_bad_options_are_refused_in_one_line(run_here, small, tmp_path):
     for options, message in (
         (("--hidden", "32,x"), "--hidden: give the units of each hidden layer, such as 32,32, or none"),
         (("--preset", "lcf", "--fom", "punzi"), "--fom: the threshold is fixed at 0.5 by --preset lcf"),
     ):
-        done = run_cutflow("train", "mlp", small, "--out", tmp_path / "run", *options)
+        done = run_here("train", "mlp", small, "--out", tmp_path / "run", *options)
         assert done.returncode == 2
         assert done.stdout == ""
         assert message in done.stderr
@@ -52,11 +52,11 @@ def test_bad_options_are_refused_in_one_line(run_cutflow, small, tmp_path):
         assert not (tmp_path / "run").exists()
 
 
-def test_the_papers_baseline_on_the_papers_sample(run_cutflow, tmp_path):
+def test_the_papers_baseline_on_the_papers_sample(run_here, tmp_path):
     events, out = tmp_path / "mock1.parquet", tmp_path / "run"
-    assert run_cutflow("generate-mock", "mock1", "--out", events).returncode == 0
+    assert run_here("generate-mock", "mock1", "--out", events).returncode == 0
     options = ("--preset", "lcf", "--epochs", "8", "--replicas", "1")
-    done = run_cutflow("train", "mlp", events, "--out", out, *options)
+    done = run_here("train", "mlp", events, "--out", out, *options)
     assert done.returncode == 0, done.stderr
     assert "--preset lcf has epochs = 200, this run has 8" in done.stderr
     assert "score > 0.5" in done.stdout

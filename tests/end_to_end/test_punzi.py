@@ -33,11 +33,11 @@ def one_line(done, code, *words):
         assert word in line
 
 
-def test_a_search_is_trained_evaluated_and_exported(run_cutflow, events, widths, tmp_path):
+def test_a_search_is_trained_evaluated_and_exported(run_here, events, widths, tmp_path):
     out = tmp_path / "run"
     command = ("train", "punzi", events, "--out", out, "--mass-column", "m2_recoil", "--windows", widths, *QUICK)
     command += ("--holdout-hypotheses", "every-second", "--generated-events", "5000")
-    done = run_cutflow(*command)
+    done = run_here(*command)
     assert done.returncode == 0, done.stderr
     assert "held out, not trained on: 1, 2, 3" in done.stderr
     assert "lie in no window of a trained hypothesis and were left out" in done.stderr
@@ -50,9 +50,9 @@ def test_a_search_is_trained_evaluated_and_exported(run_cutflow, events, widths,
     # 17 masses, 2 networks, 2 cuts, 2 replicas and their consensus, 2 splits
     assert len(table) == 17 * 2 * 2 * 3 * 2
     assert (table["signal_efficiency"] <= 1).all()
-    assert "already done" in run_cutflow(*command).stderr
+    assert "already done" in run_here(*command).stderr
 
-    report = run_cutflow("evaluate", out, "--data", events, "--out", tmp_path / "report", "--no-figures")
+    report = run_here("evaluate", out, "--data", events, "--out", tmp_path / "report", "--no-figures")
     assert report.returncode in (0, 4), report.stderr
     assert "held-out hypotheses" in report.stdout
     metrics = pq.read_table(tmp_path / "report" / "metrics.parquet").to_pandas()
@@ -68,16 +68,16 @@ def test_a_search_is_trained_evaluated_and_exported(run_cutflow, events, widths,
         theirs = theirs.set_index("hypothesis").value
         np.testing.assert_allclose(mine, theirs[mine.index], rtol=1e-6)
 
-    cuts = run_cutflow("export-cuts", out, "--format", "json", "--working-point", "best", "--hypothesis", "2.5")
+    cuts = run_here("export-cuts", out, "--format", "json", "--working-point", "best", "--hypothesis", "2.5")
     assert cuts.returncode == 0, cuts.stderr
     (flow,) = json.loads(cuts.stdout)["cut_flows"]
     assert [cut["observable"] for cut in flow["cuts"]] == ["m2_recoil", "score"]
     assert flow["cuts"][0]["lower"] == float(np.float32(6.25 - 0.4))
 
 
-def test_bad_input_is_one_line(run_cutflow, events, widths, tmp_path):
+def test_bad_input_is_one_line(run_here, events, widths, tmp_path):
     def train(*options):
-        return run_cutflow("train", "punzi", events, "--out", tmp_path / "run", *options)
+        return run_here("train", "punzi", events, "--out", tmp_path / "run", *options)
 
     few = tmp_path / "few.csv"
     few.write_text("".join(f"{line}\n" for line in WIDTHS.splitlines()[:-1]))
@@ -89,26 +89,26 @@ def test_bad_input_is_one_line(run_cutflow, events, widths, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_sample_without_masses_is_one_hypothesis(run_cutflow, tmp_path):
+def test_a_sample_without_masses_is_one_hypothesis(run_here, tmp_path):
     """Nor has it a luminosity, or a validation split."""
     events = tmp_path / "mock1.parquet"
-    assert run_cutflow("generate-mock", "mock1", "--out", events, "--events", "3000").returncode == 0
-    done = run_cutflow("train", "punzi", events, "--out", tmp_path / "run", *QUICK)
+    assert run_here("generate-mock", "mock1", "--out", events, "--events", "3000").returncode == 0
+    done = run_here("train", "punzi", events, "--out", tmp_path / "run", *QUICK)
     assert done.returncode == 0, done.stderr
     assert "there is no validation split" in done.stderr
     assert "score > 0.5" in done.stdout
 
 
-def test_the_generated_sample_gains_from_its_loss(run_cutflow, root, tmp_path):
+def test_the_generated_sample_gains_from_its_loss(run_here, root, tmp_path):
     """Briefly trained, on the sample of EPJ C 82:121's search: one cut for all does better after the second stage."""
     data = root.parent / "shared" / "data"
     if not (data / "zprime.parquet").is_file():
         pytest.skip("the generated zprime sample is not beside the checkout")
     events = tmp_path / "events.parquet"
-    ingested = run_cutflow("ingest", root / "examples" / "zprime" / "samples.toml", "--out", events)
+    ingested = run_here("ingest", root / "examples" / "zprime" / "samples.toml", "--out", events)
     assert ingested.returncode == 0, ingested.stderr
     out = tmp_path / "run"
-    done = run_cutflow(
+    done = run_here(
         "train", "punzi", events, "--out", out, "--mass-column", "m2_recoil", "--windows", data / "widths.csv",
         "--generated-events", "10000", "--replicas", "1", "--bce-epochs", "3", "--epochs", "12", "--seed", "1",
     )  # fmt: skip

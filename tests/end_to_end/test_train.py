@@ -95,8 +95,8 @@ def test_a_run_is_trained_once_printed_and_kept(run_cutflow, mock, tmp_path):
     assert (out / "cuts.parquet").read_bytes() == before
 
 
-def test_every_option_is_recorded_as_it_was_given(run_cutflow, mock, plain, tmp_path):
-    text = run_cutflow("train", "lcf-sequential", "--help", COLUMNS="240").stdout
+def test_every_option_is_recorded_as_it_was_given(run_here, mock, plain, tmp_path):
+    text = run_here("train", "lcf-sequential", "--help", COLUMNS="240").stdout
     options = {name for name in re.findall(r"--([a-z][a-z-]+)", text) if not name.startswith("no-")}
     given = {
         "epochs": ("2", 2), "batch-size": ("64", 64), "learning-rate": ("0.01", 0.01), "threshold": ("0.6", 0.6),
@@ -117,7 +117,7 @@ def test_every_option_is_recorded_as_it_was_given(run_cutflow, mock, plain, tmp_
 
     out = tmp_path / "all"
     typed = [part for name, (value, _) in given.items() for part in (f"--{name}", value) if part is not None]
-    done = run_cutflow(
+    done = run_here(
         *("train", "lcf-sequential", plain, "--out", out, *typed, "--features", "pt,mass", "--center", "mass=1.5"),
         *("--center", "pt=40", "--split", "0.5,0.1,0.4", "--split-seed", "3", "--replicas", "4:6", "--seed", "9"),
         *("--device", "cpu", "--threads", "1"),
@@ -139,36 +139,36 @@ def test_every_option_is_recorded_as_it_was_given(run_cutflow, mock, plain, tmp_
         assert note in done.stderr
 
 
-def test_a_settings_file_is_read_and_options_override_it(run_cutflow, mock, tmp_path):
+def test_a_settings_file_is_read_and_options_override_it(run_here, mock, tmp_path):
     toml, yaml = tmp_path / "s.toml", tmp_path / "s.yaml"
     toml.write_text('epochs = 3\nlearning_rate = 0.02\nclass_weights = "unit"\n[centers]\nx1 = -2.5\nx2 = 2.5\n')
     assert tomllib.loads(toml.read_text())["centers"] == {"x1": -2.5, "x2": 2.5}
     base = ("train", "lcf-parallel", mock, "--replicas", "1", "--device", "cpu")
-    done = run_cutflow(*base, "--out", tmp_path / "t", "--settings", toml, "--epochs", "2", "--center", "x2=1,x3=0.5")
+    done = run_here(*base, "--out", tmp_path / "t", "--settings", toml, "--epochs", "2", "--center", "x2=1,x3=0.5")
     assert done.returncode == 0, done.stderr
     settings = manifest(tmp_path / "t")["settings"]
     assert (settings["epochs"], settings["learning_rate"], settings["class_weights"]) == (2, 0.02, "unit")
     assert settings["centers"] == {"x1": -2.5, "x2": 1.0, "x3": 0.5}
     yaml.write_text("epochs: 3\nlearning_rat: 0.02\n")
-    refused = run_cutflow(*base, "--out", tmp_path / "y", "--settings", yaml)
+    refused = run_here(*base, "--out", tmp_path / "y", "--settings", yaml)
     one_line(refused, 2, "s.yaml: learning_rat: no such setting; did you mean learning_rate?")
     assert not (tmp_path / "y").exists()
 
 
-def test_the_preset_asks_for_centres_and_notes_departures(run_cutflow, mock, tmp_path):
+def test_the_preset_asks_for_centres_and_notes_departures(run_here, mock, tmp_path):
     base = ("train", "lcf-sequential", mock, "--out", tmp_path / "run", "--preset", "lcf", "--device", "cpu")
-    refused = run_cutflow(*base, "--center", "x2=2")
+    refused = run_here(*base, "--center", "x2=2")
     one_line(refused, 2, "--preset lcf", "--center x1=… --center x3=… --center x4=…")
     assert list(tmp_path.iterdir()) == []
-    done = run_cutflow(*base, "--center", CENTERS, "--epochs", "3", "--replicas", "2")
+    done = run_here(*base, "--center", CENTERS, "--epochs", "3", "--replicas", "2")
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[0] == "--preset lcf has epochs = 200, this run has 3"
     settings = manifest(tmp_path / "run")["settings"]
     assert (settings["preset"], settings["mask"], settings["class_weights"]) == ("lcf", "published", "unit")
 
 
-def test_a_file_with_its_own_split_keeps_it(run_cutflow, mock, tmp_path):
+def test_a_file_with_its_own_split_keeps_it(run_here, mock, tmp_path):
     option = ("--split", "0.5,0.2,0.3")
-    refused = run_cutflow("train", "lcf-parallel", mock, "--out", tmp_path / "run", *option, "--device", "cpu")
+    refused = run_here("train", "lcf-parallel", mock, "--out", tmp_path / "run", *option, "--device", "cpu")
     one_line(refused, 2, "mock1.parquet: has its own column 'split'; --split and --split-seed do not apply")
     assert list(tmp_path.iterdir()) == []

@@ -37,13 +37,13 @@ def write(tmp_path):
 
 
 @pytest.fixture
-def refuse(run_cutflow, tmp_path):
+def refuse(run_here, tmp_path):
     """Run a training that must fail with one line, and leave the directory as it was."""
 
     def run(code, *arguments, words=(), notes=()):
         before = sorted(entry.name for entry in tmp_path.iterdir())
         out = () if "--out" in arguments else ("--out", "run")
-        done = run_cutflow("train", "lcf-parallel", *FAST, *arguments, *out, cwd=tmp_path)
+        done = run_here("train", "lcf-parallel", *FAST, *arguments, *out, cwd=tmp_path)
         assert done.returncode == code, done.stderr
         assert done.stdout == ""
         lines = done.stderr.splitlines()
@@ -130,11 +130,11 @@ def test_a_column_that_gives_the_label_away_is_refused(refuse, write):
     refuse(3, "events.parquet", words=words)
 
 
-def test_what_is_named_may_tell_the_label_and_what_is_no_number_is_counted(write, run_cutflow, tmp_path):
+def test_what_is_named_may_tell_the_label_and_what_is_no_number_is_counted(write, run_here, tmp_path):
     mass = columns()["mass"]
     mass[:40:4], mass[1], mass[2] = np.nan, np.inf, -np.inf
     write(mass=mass, tau21=leaking(), split=["train"] * 400 + ["test"] * 200)
-    done = run_cutflow(
+    done = run_here(
         "train", "lcf-parallel", "events.parquet", "--out", "run", "--features", "tau21,mass", *FAST, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
