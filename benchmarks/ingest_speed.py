@@ -55,10 +55,7 @@ def write_objects(path: Path, events: int) -> None:
             chunk = {}
             for name, names in attributes.items():
                 counts = generator.poisson({"Jet": 4, "FatJet": 1.2, "Muon": 1}[name], 100_000)
-                values = {
-                    key: generator.exponential(1.0, counts.sum()).astype("f4") + np.float32(0.1)
-                    for key in names
-                }
+                values = {key: generator.exponential(1.0, counts.sum()).astype("f4") + np.float32(0.1) for key in names}
                 chunk[name] = ak.zip({key: ak.unflatten(value, counts) for key, value in values.items()})
             chunk["w"] = np.ones(100_000, dtype="f4")
             if tree is None:
