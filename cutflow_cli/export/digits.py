@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from cutflow_cli.selection.cut import Cut, Region
+from cutflow_cli.selection.cut import Cut
 
 
 def shortest(value: float, dtype: str) -> str:
@@ -29,18 +29,7 @@ def shortest(value: float, dtype: str) -> str:
 
 def plain_cut(cut: Cut, dtype: str) -> str:
     """Write a cut for people, each boundary by its shortest digits."""
-    low, high = ("" if edge is None else shortest(edge, dtype) for edge in (cut.lower, cut.upper))
-    match cut.region:
-        case Region.BELOW:
-            return f"{cut.observable} < {high}"
-        case Region.ABOVE:
-            return f"{cut.observable} > {low}"
-        case Region.INSIDE:
-            return f"{low} < {cut.observable} < {high}"
-        case Region.OUTSIDE:
-            return f"{cut.observable} < {low} or {cut.observable} > {high}"
-        case Region.ALL:
-            return str(cut)
+    return cut.text(lambda edge: shortest(edge, dtype))
 
 
 def significant(error: float) -> str:

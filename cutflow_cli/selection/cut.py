@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -135,14 +136,23 @@ class Cut:
 
     def __str__(self) -> str:
         """Return the cut for people, with exact boundaries: what is printed is what is applied."""
+        return self.text(repr)
+
+    def text(self, number: Callable[[float], str]) -> str:
+        """Return the cut for people.
+
+        Args:
+            number: writes a boundary.
+        """
+        low, high = ("" if edge is None else number(edge) for edge in (self.lower, self.upper))
         match self.region:
             case Region.BELOW:
-                return f"{self.observable} < {self.upper!r}"
+                return f"{self.observable} < {high}"
             case Region.ABOVE:
-                return f"{self.observable} > {self.lower!r}"
+                return f"{self.observable} > {low}"
             case Region.INSIDE:
-                return f"{self.lower!r} < {self.observable} < {self.upper!r}"
+                return f"{low} < {self.observable} < {high}"
             case Region.OUTSIDE:
-                return f"{self.observable} < {self.lower!r} or {self.observable} > {self.upper!r}"
+                return f"{self.observable} < {low} or {self.observable} > {high}"
             case _:
                 return f"{self.observable}: all"
