@@ -92,6 +92,7 @@ def evaluate(
     """
     from cutflow_cli.evaluation.evaluate import evaluate_runs
     from cutflow_cli.metrics.options import read_options
+    from cutflow_cli.plots.look import Look
 
     options = read_options(background_systematic or (), fom or (), min_effective_events, punzi_a, punzi_b)
     with terminal.progress("evaluate") as progress:
@@ -103,7 +104,7 @@ def evaluate(
             split=split,
             options=options,
             working_point=working_point,
-            figures=figures,
+            look=Look() if figures else None,
             force=force,
             command=shlex.join(["cutflow", *sys.argv[1:]]),
             progress=progress,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +16,6 @@ from cutflow_cli import __version__
 from cutflow_cli.apply.as_run import open_cuts
 from cutflow_cli.artifacts import Action, digest, open_work_directory
 from cutflow_cli.errors import InputError
-from cutflow_cli.evaluation.comparison import label, overtraining_warnings
 from cutflow_cli.evaluation.curve_tables import at_selection_rows, curve_metric_rows, roc_rows
 from cutflow_cli.evaluation.curves import RunCurve, ScoreCollector, run_curves
 from cutflow_cli.evaluation.cut_flow import cut_flow_rows
@@ -26,6 +25,7 @@ from cutflow_cli.evaluation.inputs import cuts_digest, name_runs, named_flows, o
 from cutflow_cli.evaluation.normalise import Normalised, normalise, require_usable
 from cutflow_cli.evaluation.preselection import find_preselection
 from cutflow_cli.evaluation.quoted import punzi_lookup, quoted_points
+from cutflow_cli.evaluation.remarks import notes_on, warnings_of
 from cutflow_cli.evaluation.report import (
     FIGURES,
     FORMAT,
@@ -43,6 +43,7 @@ from cutflow_cli.events.schema import Split
 from cutflow_cli.events.table import EventsFile
 from cutflow_cli.metrics.options import FigureOptions
 from cutflow_cli.metrics.systematics import require_processes
+from cutflow_cli.plots.look import Look
 from cutflow_cli.runs import Run, open_run
 
 
@@ -57,8 +58,35 @@ class FigureDrawer(Protocol):
         split: Split = "test",
         curves: Sequence[RunCurve] = (),
         metrics: Sequence[MetricRow] = (),
+        look: Look | None = None,
     ) -> tuple[Path, ...]:
         """Draw into a directory and return the files."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """Runs and events that belong together.
+
+    Attributes:
+        names: what tables call the runs.
+        runs: with flows that cut on columns of the events.
+        quoted: the working point that each run is quoted at.
+        events: with all that the runs cut on.
+        split: the one that is quoted.
+        flows: of all runs.
+    """
+
+    names: list[str]
+    runs: list[Run]
+    quoted: dict[str, str]
+    events: EventsFile
+    split: Split
+    flows: list[NamedFlow]
+
+    def records(self, curves: Sequence[RunCurve]) -> tuple[dict[str, Any], ...]:
+        return tuple(
+            _run_record(run, name, self.quoted[name], curves) for run, name in zip(self.runs, self.names, strict=True)
+        )
 
 
 def evaluate_runs(
@@ -70,7 +98,7 @@ def evaluate_runs(
     split: Split = "test",
     options: FigureOptions | None = None,
     working_point: str | None = None,
-    figures: bool = True,
+    look: Look | None = None,
     force: bool = False,
     command: str | None = None,
     progress: Callable[[float, str], None] | None = None,
@@ -88,7 +116,7 @@ def evaluate_runs(
         split: which split is quoted.
         options: how figures of merit are computed, and the user's own.
         working_point: which working point to quote, for the runs that have it, instead of the recommended one.
-        figures: whether to draw figures.
+        look: how figures look; None to draw none.
         force: replace another report.
         command: the command line, for the manifest.
         progress: called with the share done and a few words.
@@ -101,78 +129,113 @@ def evaluate_runs(
         InputError: for runs or events that are missing or damaged, do not fit together, or can't be evaluated.
     """
     chosen = options or FigureOptions()
-    draw = _figure_drawer() if figures else None
-    opened = [*map(open_run, runs), *map(open_cuts, cuts)]
-    names = name_runs(opened)
-    require_consensus(opened)
-    quoted = quoted_points(opened, names, working_point)
-    events, opened = open_data(opened, names, data)
-    background = [process.name for process in events.metadata.processes if process.role == "background"]
-    require_processes(chosen.systematics, background, str(data))
-    settings = {
-        "runs": [(name, run.manifest.digest, cuts_digest(run)) for name, run in zip(names, opened, strict=True)],
-        "data": events.digest,
-        "split": split,
-        "figure_options": chosen.as_json(),
-        "quoted": quoted,
-        "figures": figures,
-        "format": FORMAT,
-    }
-    work = open_work_directory(out, MANIFEST, digest(settings), force=force, fresh=True)
+    draw = None if look is None else _figure_drawer()
+    opened = _open(runs, cuts, data, split, working_point)
+    _require_background(opened.events, chosen, str(data))
+    wanted = _digest(opened, chosen, look)
+    work = open_work_directory(out, MANIFEST, wanted, force=force, fresh=True)
     if work.action is Action.DONE:
         return read_report(out)
     try:
-        flows = named_flows(opened, names, events)
-        totals = normalise(tally(events, []), events.metadata.processes)  # of weights alone: quick, and scores are not
-        _check_data(totals, flows, split, str(data))
-        scores = ScoreCollector(
-            opened, names, totals, [one for one in totals.splits() if one in ("train", split)], chosen.systematics
-        )
-        details = Details.of(flows, quoted, totals, split, events)
-        listeners = [scores, *details.listeners]
-        counts = tally(events, [named.flow for named in flows], progress=progress, listeners=listeners)
-        counted = normalise(counts, events.metadata.processes)
-        curves = run_curves(flows, counted, scores, quoted, chosen.systematics)
-        punzi = {
-            name: punzi_lookup(run, totals, events.metadata.luminosity, chosen.punzi_a, chosen.punzi_b)
-            for name, run in zip(names, opened, strict=True)
-        }
-        metrics = (
-            *metric_rows(flows, counted, chosen, punzi),
-            *curve_metric_rows(curves, chosen.min_effective_events),
-            *at_selection_rows(curves, split),
-        )
+        report, curves = _count(opened, chosen, out, wanted, command, progress)
         drawn: tuple[Path, ...] = ()
         if draw is not None:
             (work.path / FIGURES).mkdir()
-            drawn = draw(opened, events, work.path / FIGURES, split=split, curves=curves, metrics=metrics)
-        before, unknown = find_preselection(events.metadata.preselection, counted, str(data))
-        manifest = ReportManifest(
-            digest=digest(settings),
-            split=split,
-            figure_options=chosen.as_json(),
-            runs=tuple(_run_record(run, name, quoted[name], curves) for run, name in zip(opened, names, strict=True)),
-            data={"path": str(data), "digest": events.digest, "events": events.rows},
-            processes=tuple((process.name, process.role) for process in events.metadata.processes),
-            luminosity=events.metadata.luminosity,
-            preselection=events.metadata.preselection,
-            notes=(*_notes(opened, names, events, counted), *unknown),
-            figures=tuple(str(path.relative_to(work.path)) for path in drawn),
-            versions=_versions(),
-            command=command,
-        )
-        cut_flow = cut_flow_rows(flows, counted, before)
-        report = Report(
-            out, manifest, metrics, cut_flow, roc_rows(metrics, flows, curves), totals_rows(flows, counted, chosen),
-            *details.rows(chosen),
-        )  # fmt: skip
-        report = replace(report, manifest=replace(manifest, warnings=_warnings(report, counted)))
+            drawn = draw(
+                opened.runs, opened.events, work.path / FIGURES,
+                split=split, curves=curves, metrics=report.metrics, look=look,
+            )  # fmt: skip
+        figures = tuple(str(path.relative_to(work.path)) for path in drawn)
+        report = replace(report, manifest=replace(report.manifest, figures=figures))
         write_report(report, work.path)
         work.finish()
     except BaseException:
         shutil.rmtree(work.path, ignore_errors=True)
         raise
     return report
+
+
+def _open(runs: Sequence[Path], cuts: Sequence[Path], data: Path, split: Split, working_point: str | None) -> _Opened:
+    """Open everything, and check that it fits together."""
+    opened = [*map(open_run, runs), *map(open_cuts, cuts)]
+    names = name_runs(opened)
+    require_consensus(opened)
+    quoted = quoted_points(opened, names, working_point)
+    events, opened = open_data(opened, names, data)
+    return _Opened(names, opened, quoted, events, split, named_flows(opened, names, events))
+
+
+def _digest(opened: _Opened, options: FigureOptions, look: Look | None) -> str:
+    runs = zip(opened.names, opened.runs, strict=True)
+    return digest(
+        {
+            "runs": [(name, run.manifest.digest, cuts_digest(run)) for name, run in runs],
+            "data": opened.events.digest,
+            "split": opened.split,
+            "figure_options": options.as_json(),
+            "quoted": opened.quoted,
+            "figures": None if look is None else look.as_json(),
+            "format": FORMAT,
+        }
+    )
+
+
+def _count(
+    opened: _Opened,
+    options: FigureOptions,
+    out: Path,
+    wanted: str,
+    command: str | None,
+    progress: Callable[[float, str], None] | None,
+) -> tuple[Report, tuple[RunCurve, ...]]:
+    """Compute every table of the report, and the curves that figures show."""
+    events, flows, split, where = opened.events, opened.flows, opened.split, str(opened.events.path)
+    processes = events.metadata.processes
+    totals = normalise(tally(events, []), processes)  # of weights alone: quick, and scores are not
+    _check_data(totals, flows, split, where)
+    shown = [one for one in totals.splits() if one in ("train", split)]
+    scores = ScoreCollector(opened.runs, opened.names, totals, shown, options.systematics)
+    details = Details.of(flows, opened.quoted, totals, split, events)
+    listeners = [scores, *details.listeners]
+    counts = tally(events, [named.flow for named in flows], progress=progress, listeners=listeners)
+    counted = normalise(counts, processes)
+    curves = run_curves(flows, counted, scores, opened.quoted, options.systematics)
+    before, unknown = find_preselection(events.metadata.preselection, counted, where)
+    metrics = _metrics(opened, options, totals, counted, curves)
+    manifest = ReportManifest(
+        digest=wanted,
+        split=split,
+        figure_options=options.as_json(),
+        runs=opened.records(curves),
+        data={"path": where, "digest": events.digest, "events": events.rows},
+        processes=tuple((process.name, process.role) for process in processes),
+        luminosity=events.metadata.luminosity,
+        preselection=events.metadata.preselection,
+        notes=(*notes_on(opened.runs, opened.names, events, counted), *unknown),
+        versions=_versions(),
+        command=command,
+    )
+    report = Report(
+        out, manifest, metrics, cut_flow_rows(flows, counted, before), roc_rows(metrics, flows, curves),
+        totals_rows(flows, counted, options), *details.rows(options),
+    )  # fmt: skip
+    return replace(report, manifest=replace(manifest, warnings=warnings_of(report, counted))), curves
+
+
+def _metrics(
+    opened: _Opened, options: FigureOptions, totals: Normalised, counted: Normalised, curves: Sequence[RunCurve]
+) -> tuple[MetricRow, ...]:
+    """Compute every number of every selection and curve."""
+    luminosity = opened.events.metadata.luminosity
+    punzi = {
+        name: punzi_lookup(run, totals, luminosity, options.punzi_a, options.punzi_b)
+        for name, run in zip(opened.names, opened.runs, strict=True)
+    }
+    return (
+        *metric_rows(opened.flows, counted, options, punzi),
+        *curve_metric_rows(curves, options.min_effective_events),
+        *at_selection_rows(curves, opened.split),
+    )
 
 
 def _figure_drawer() -> FigureDrawer:
@@ -187,6 +250,11 @@ def _figure_drawer() -> FigureDrawer:
     return draw_figures
 
 
+def _require_background(events: EventsFile, options: FigureOptions, where: str) -> None:
+    background = [process.name for process in events.metadata.processes if process.role == "background"]
+    require_processes(options.systematics, background, where)
+
+
 def _check_data(counted: Normalised, flows: Sequence[NamedFlow], split: Split, where: str) -> None:
     """Refuse events that can't be evaluated, rather than give tables of nothing."""
     require_usable(counted, split, where)
@@ -198,57 +266,6 @@ def _check_data(counted: Normalised, flows: Sequence[NamedFlow], split: Split, w
             there = ", ".join(f"{point:g}" for point in points) or "none"
             msg = f"{where}: run {named.run!r} has a selection for hypothesis {wanted:g}; the events have: {there}"
             raise InputError(msg)
-
-
-def _notes(runs: Sequence[Run], names: Sequence[str], events: EventsFile, counted: Normalised) -> tuple[str, ...]:
-    notes = list(events.notes)
-    for run, name in zip(runs, names, strict=True):
-        trained_on = run.manifest.data.get("digest")
-        if trained_on is not None and trained_on != events.digest:
-            notes.append(
-                f"{events.path}: not the events that run {name!r} was trained on ({run.manifest.data.get('path')}); "
-                "if it holds the same events in other splits, the quoted split is not independent of the training"
-            )
-        if run.manifest.preselection != events.metadata.preselection:
-            here, there = (
-                " and ".join(f"({condition})" for condition in conditions) or "none"
-                for conditions in (events.metadata.preselection, run.manifest.preselection)
-            )
-            notes.append(f"{events.path}: its preselection is {here}, that of run {name!r} was {there}")
-    scores = {name for columns in events.derived for name in columns.names}
-    cut_on = {cut.observable for prefix in counted.tally.prefixes for cut in prefix}
-    for name, (missing, infinite) in counted.tally.not_finite.items():
-        if name in scores:
-            if not name.endswith("]"):  # once for all replicas
-                notes.append(
-                    f"{events.path}: {missing} events have no {name!r}, for want of a feature; they pass no cut"
-                )
-            continue
-        if name not in cut_on:
-            continue
-        counts = " and ".join(f"{n} {what}" for n, what in ((missing, "missing (NaN)"), (infinite, "infinite")) if n)
-        notes.append(f"{events.path}: feature {name!r} has {counts} values; a missing one passes no cut")
-    if len(counted.tally.hypotheses) > 1:
-        notes.append(
-            f"{events.path}: the signal has {len(counted.tally.hypotheses)} mass points; selections trained for all "
-            "are quoted on their sum, and on each under its hypothesis in the Parquet tables"
-        )
-    return tuple(notes)
-
-
-def _warnings(report: Report, counted: Normalised) -> tuple[str, ...]:
-    """Say what a reader should worry about: numbers that are undefined, empty selections, overtraining."""
-    split = report.manifest.split
-    kept = (counted.of_class((), role, split, None) for role in ("signal", "background"))
-    found = [f"{one.undefined}; yields are undefined" for one in kept if one.undefined]
-    masses: dict[str, list[float]] = {}
-    for row in report.empty_selections:
-        if row.hypothesis is not None:
-            masses.setdefault(label(row.run, row.working_point, None), []).append(row.hypothesis)
-    for name, those in masses.items():
-        points = ", ".join(f"{mass:g}" for mass in those)
-        found.append(f"{name}: keeps no signal event of split {split!r} for hypothesis {points}")
-    return (*found, *overtraining_warnings(report.quoted_comparisons, split))
 
 
 def _run_record(run: Run, name: str, quoted: str, curves: Sequence[RunCurve]) -> dict[str, Any]:

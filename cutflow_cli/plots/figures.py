@@ -12,6 +12,7 @@ from cutflow_cli.evaluation.inputs import name_runs
 from cutflow_cli.evaluation.rows import MetricRow
 from cutflow_cli.events.schema import Split
 from cutflow_cli.events.table import EventsFile
+from cutflow_cli.plots.look import Look
 from cutflow_cli.runs import Run
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def draw_figures(
     split: Split = "test",
     curves: Sequence[RunCurve] = (),
     metrics: Sequence[MetricRow] = (),
+    look: Look | None = None,
 ) -> tuple[Path, ...]:
     """Draw all figures of an evaluation, PDF and PNG of each.
 
@@ -60,6 +62,7 @@ def draw_figures(
         split: which events to show.
         curves: of the runs; without them there is no `roc`.
         metrics: of the runs; without them there is no `<run>-sensitivity`.
+        look: what the user chose of how figures look.
 
     Returns:
         The files written.

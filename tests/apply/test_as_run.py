@@ -69,22 +69,22 @@ def numbers(report: Report, name: str) -> dict[tuple, tuple]:
 def test_exported_cuts_give_the_numbers_of_their_run(events, run, tmp_path):
     cuts = tmp_path / "cuts.json"
     cuts.write_text(export_cuts(open_run(run), "json", choice=Choice(every_replica=True)).text)
-    report = evaluate_runs([run], events, tmp_path / "report", cuts=[cuts], figures=False)
+    report = evaluate_runs([run], events, tmp_path / "report", cuts=[cuts])
     wanted = numbers(report, "run")
     assert len(wanted) > 100
     assert numbers(report, "cuts.json") == wanted
     assert [record["method"] for record in report.manifest.runs] == ["lcf-parallel", "cuts"]
     assert open_run_or_cuts(report.manifest.runs[1]["path"]).flows == open_cuts(cuts).flows
-    assert not evaluate_runs([run], events, tmp_path / "report", cuts=[cuts], figures=False).fresh
+    assert not evaluate_runs([run], events, tmp_path / "report", cuts=[cuts]).fresh
     cuts.write_text('{"cuts": ["x > 0"]}')
     with pytest.raises(UsageError, match="made from other inputs or settings"):
-        evaluate_runs([run], events, tmp_path / "report", cuts=[cuts], figures=False)
+        evaluate_runs([run], events, tmp_path / "report", cuts=[cuts])
 
 
 def test_conditions_by_hand_count_what_they_keep(events, tmp_path):
     cuts = tmp_path / "mine.json"
     cuts.write_text('{"cuts": ["x >= 0.25", "y / x < 0.7 or y < -1", "-3 < y < 0.3"]}')
-    report = evaluate_runs([], events, tmp_path / "report", cuts=[cuts], figures=False)
+    report = evaluate_runs([], events, tmp_path / "report", cuts=[cuts])
     table = pq.read_table(events)
     x, y, label = (table[name].to_numpy().astype(np.float64) for name in ("x", "y", "label"))
     test = table["split"].to_numpy() == "test"
@@ -105,10 +105,10 @@ def test_what_events_lack_is_named_with_what_to_ingest(events, tmp_path):
     ):
         cuts.write_text(json.dumps(raw))
         with pytest.raises(InputError) as error:
-            evaluate_runs([], events, tmp_path / "report", cuts=[cuts], figures=False)
+            evaluate_runs([], events, tmp_path / "report", cuts=[cuts])
         assert message in str(error.value)
     with pytest.raises(UsageError, match="no runs to evaluate"):
-        evaluate_runs([], events, tmp_path / "report", figures=False)
+        evaluate_runs([], events, tmp_path / "report")
 
 
 def test_a_single_replica_is_quoted_and_several_are_combined(tmp_path):

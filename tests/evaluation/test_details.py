@@ -35,7 +35,7 @@ def evaluated(make_sample, make_run, tmp_path):
         sample = make_sample(**sample_options)
         runs = [make_run("par", sample.path, boundaries), make_run("seq", sample.path, ((0.5, 9.0),))]
         options = read_options(["0.1"], min_effective_events=0)
-        return evaluate_runs(runs, sample.path, tmp_path / "report", figures=False, options=options), sample, runs
+        return evaluate_runs(runs, sample.path, tmp_path / "report", options=options), sample, runs
 
     return make
 
@@ -197,7 +197,7 @@ def test_constant_features_have_no_correlation(make_sample):
 def test_one_mass_point_counts_its_signal_alone(make_sample, make_run, tmp_path):
     sample = make_sample(hypotheses=(1.0, 2.0))
     run = make_run("par", sample.path, hypotheses=(1.0, 2.0))
-    report = evaluate_runs([run], sample.path, tmp_path / "report", figures=False, options=ANY_NUMBER)
+    report = evaluate_runs([run], sample.path, tmp_path / "report", options=ANY_NUMBER)
     quoted = {(row.hypothesis, row.metric): row.value for row in report.headline}
     for row in report.n_minus_1:
         if not row.position:
@@ -232,7 +232,7 @@ def test_printed_and_read_back(evaluated):
 def test_too_few_events_are_said_in_the_tables(make_sample, make_run, tmp_path):
     sample = make_sample()
     run = make_run("par", sample.path, ((2.5, -1.0),))
-    report = evaluate_runs([run], sample.path, tmp_path / "report", figures=False)
+    report = evaluate_runs([run], sample.path, tmp_path / "report")
     (row,) = (row for row in report.n_minus_1 if not row.position)
     assert row.asimov is None
     assert row.change is None

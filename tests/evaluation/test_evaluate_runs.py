@@ -34,7 +34,7 @@ def value(report, run, metric, split="test", kind="consensus"):
 def test_report_directory(make_sample, make_run, tmp_path):
     sample = make_sample()
     runs = [make_run("par", sample.path, ((0.0, 0.5), (0.1, 0.4))), make_run("seq", sample.path)]
-    report = evaluate_runs(runs, sample.path, tmp_path / "report", figures=False, command="cutflow evaluate")
+    report = evaluate_runs(runs, sample.path, tmp_path / "report", command="cutflow evaluate")
     assert sorted(path.name for path in report.path.iterdir()) == [
         "correlations.parquet", "cutflow.parquet", "cutflow_totals.parquet", "metrics.parquet", "n_minus_1.parquet",
         "overlap.parquet", "report.json", "roc.parquet", "stability.parquet",
@@ -49,7 +49,7 @@ def test_report_directory(make_sample, make_run, tmp_path):
 def test_reads_back_what_was_written(make_sample, make_run, tmp_path):
     sample = make_sample(hypotheses=(1.0, 2.0))
     run = make_run("par", sample.path, ((0.0, 0.5), (9.0, 0.4)))  # the second keeps nothing: nulls and reasons
-    report = evaluate_runs([run], sample.path, tmp_path / "report", figures=False)
+    report = evaluate_runs([run], sample.path, tmp_path / "report")
     again = read_report(tmp_path / "report")
     assert again.metrics == report.metrics
     assert again.cut_flow == report.cut_flow
@@ -63,29 +63,29 @@ def test_reads_back_what_was_written(make_sample, make_run, tmp_path):
 def test_same_settings_are_already_done(make_sample, make_run, tmp_path):
     sample = make_sample()
     run, out = make_run("par", sample.path), tmp_path / "report"
-    first = evaluate_runs([run], sample.path, out, figures=False)
+    first = evaluate_runs([run], sample.path, out)
     stamp = (out / "metrics.parquet").stat().st_mtime_ns
-    again = evaluate_runs([run], sample.path, out, figures=False)
+    again = evaluate_runs([run], sample.path, out)
     assert (out / "metrics.parquet").stat().st_mtime_ns == stamp
     assert again.metrics == first.metrics
     with pytest.raises(UsageError, match="other inputs or settings"):
-        evaluate_runs([run], sample.path, out, figures=False, options=read_options(["0.1"]))
-    forced = evaluate_runs([run], sample.path, out, figures=False, options=read_options(["0.1"]), force=True)
+        evaluate_runs([run], sample.path, out, options=read_options(["0.1"]))
+    forced = evaluate_runs([run], sample.path, out, options=read_options(["0.1"]), force=True)
     assert value(forced, "par", "asimov") < value(first, "par", "asimov")
 
 
 def test_retrained_run_is_not_already_done(make_sample, make_run, tmp_path):
     sample = make_sample()
     run, other, out = make_run("a/par", sample.path), make_run("b/par", sample.path, ((0.3, 0.3),)), tmp_path / "report"
-    evaluate_runs([run], sample.path, out, figures=False)
+    evaluate_runs([run], sample.path, out)
     (other / "cuts.parquet").replace(run / "cuts.parquet")
     with pytest.raises(UsageError, match="other inputs or settings"):
-        evaluate_runs([run], sample.path, out, figures=False)
+        evaluate_runs([run], sample.path, out)
 
 
 def test_another_split_can_be_quoted(make_sample, make_run, tmp_path):
     sample = make_sample()
-    report = evaluate_runs([make_run("par", sample.path)], sample.path, tmp_path / "r", figures=False, split="train")
+    report = evaluate_runs([make_run("par", sample.path)], sample.path, tmp_path / "r", split="train")
     assert {row.split for row in report.headline} == {"train"}
     assert report.comparisons == ()
 
@@ -96,28 +96,28 @@ def test_plain_file_is_split_as_for_training(make_sample, make_run, tmp_path):
     plain = tmp_path / "plain.parquet"
     pq.write_table(pa.table({**batch.columns, "label": batch.label}), plain)
     run = make_run("par", plain, split=([0.5, 0.0, 0.5], 7))
-    report = evaluate_runs([run], plain, tmp_path / "report", figures=False)
+    report = evaluate_runs([run], plain, tmp_path / "report")
     test = hashed_splits(0, len(batch), SplitFractions(0.5, 0.0, 0.5), 7) == 2
     kept = (batch.columns["x"] > 0) & (batch.columns["y"] < 0.5) & (batch.label == 1)
     assert value(report, "par", "tp") == (kept & test).sum()
     assert {row.process for row in report.cut_flow} == {"signal", "background"}  # once each
     other = make_run("seq", plain, split=([0.5, 0.0, 0.5], 8))
     with pytest.raises(UsageError, match="assigned splits differently"):
-        evaluate_runs([run, other], plain, tmp_path / "both", figures=False)
+        evaluate_runs([run, other], plain, tmp_path / "both")
 
 
 def test_runs_of_one_name_are_told_apart(make_sample, make_run, tmp_path):
     sample = make_sample()
     runs = [make_run("a/par", sample.path), make_run("b/par", sample.path, ((0.3, 0.3),))]
-    report = evaluate_runs(runs, sample.path, tmp_path / "report", figures=False)
+    report = evaluate_runs(runs, sample.path, tmp_path / "report")
     assert {row.run for row in report.metrics} == {str(run) for run in runs}
     with pytest.raises(UsageError, match="named twice"):
-        evaluate_runs([runs[0], runs[0]], sample.path, tmp_path / "twice", figures=False)
+        evaluate_runs([runs[0], runs[0]], sample.path, tmp_path / "twice")
 
 
 def test_other_events_are_noted(make_sample, make_run, tmp_path):
     trained, fresh = make_sample(), make_sample("fresh.parquet", seed=1)
-    report = evaluate_runs([make_run("par", trained.path)], fresh.path, tmp_path / "report", figures=False)
+    report = evaluate_runs([make_run("par", trained.path)], fresh.path, tmp_path / "report")
     assert any("not the events that run 'par' was trained on" in note for note in report.manifest.notes)
 
 
@@ -127,14 +127,14 @@ def test_missing_and_infinite_values_are_counted(make_run, make_sample, tmp_path
     x[[3, 300, 301]], x[7] = np.nan, -np.inf
     plain = tmp_path / "plain.parquet"
     pq.write_table(pa.table({"x": x, "y": y, "label": np.arange(400, dtype=np.int8) % 2}), plain)
-    report = evaluate_runs([make_run("par", make_sample().path)], plain, tmp_path / "report", figures=False)
+    report = evaluate_runs([make_run("par", make_sample().path)], plain, tmp_path / "report")
     said = f"{plain}: feature 'x' has 3 missing (NaN) and 1 infinite values; a missing one passes no cut"
     assert [note for note in report.manifest.notes if "missing (NaN)" in note] == [said]
 
 
 def test_mass_points_are_noted_and_sums_quoted(make_sample, make_run, tmp_path):
     sample = make_sample(hypotheses=(1.0, 2.0))
-    report = evaluate_runs([make_run("par", sample.path)], sample.path, tmp_path / "report", figures=False)
+    report = evaluate_runs([make_run("par", sample.path)], sample.path, tmp_path / "report")
     assert any("2 mass points" in note for note in report.manifest.notes)
     assert {row.hypothesis for row in report.headline} == {None}
 
@@ -142,12 +142,10 @@ def test_mass_points_are_noted_and_sums_quoted(make_sample, make_run, tmp_path):
 def test_one_selection_for_each_mass_point(make_sample, make_run, tmp_path):
     sample = make_sample(hypotheses=(1.0, 2.0))
     run = make_run("par", sample.path, hypotheses=(1.0, 2.0))
-    report = evaluate_runs([run], sample.path, tmp_path / "report", figures=False)
+    report = evaluate_runs([run], sample.path, tmp_path / "report")
     assert {row.hypothesis for row in report.headline} == {1.0, 2.0}
     with pytest.raises(InputError, match=r"run 'bad' has a selection for hypothesis 3; the events have: 1, 2"):
-        evaluate_runs(
-            [make_run("bad", sample.path, hypotheses=(3.0,))], sample.path, tmp_path / "bad-report", figures=False
-        )
+        evaluate_runs([make_run("bad", sample.path, hypotheses=(3.0,))], sample.path, tmp_path / "bad-report")
     assert not list(tmp_path.glob("bad-report*"))
 
 
@@ -156,7 +154,7 @@ def test_process_missing_from_the_split_is_warned_of(make_sample, make_run, tmp_
     table = pq.read_table(sample.path)
     rows = ~((sample.batch.process == 1) & (sample.batch.split == 2))
     pq.write_table(table.filter(pa.array(rows)), sample.path)
-    report = evaluate_runs([make_run("par", sample.path)], sample.path, tmp_path / "report", figures=False)
+    report = evaluate_runs([make_run("par", sample.path)], sample.path, tmp_path / "report")
     assert any("process 'WZ'" in warning for warning in report.manifest.warnings)
     assert value(report, "par", "signal_yield") is None
     assert value(report, "par", "background_yield") is not None
@@ -166,7 +164,7 @@ def test_process_missing_from_the_split_is_warned_of(make_sample, make_run, tmp_
 def test_empty_selection_is_found(make_sample, make_run, tmp_path):
     sample = make_sample()
     run = make_run("par", sample.path, ((99.0, 0.5),))
-    report = evaluate_runs([run], sample.path, tmp_path / "report", figures=False)
+    report = evaluate_runs([run], sample.path, tmp_path / "report")
     assert [row.run for row in report.empty_selections] == ["par"]
     assert value(report, "par", "s_over_sqrt_b") is None
 
@@ -189,25 +187,25 @@ def test_refusals(make_sample, make_run, make_flow, tmp_path):
         ([run], make_sample("w.parquet", weight_scale=(0, 0, 0)).path, {}, InputError, "all weights of the signal"),
     ):
         with pytest.raises(error, match=message):
-            evaluate_runs(runs, data, out, figures=False, **options)
+            evaluate_runs(runs, data, out, **options)
         assert not list(tmp_path.glob("report*")), message
 
 
 def test_damaged_report_is_refused(make_sample, make_run, tmp_path):
     sample = make_sample()
     run, out = make_run("par", sample.path), tmp_path / "report"
-    evaluate_runs([run], sample.path, out, figures=False)
+    evaluate_runs([run], sample.path, out)
     (out / "metrics.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(InputError, match=r"damaged report .*--force"):
-        evaluate_runs([run], sample.path, out, figures=False)
+        evaluate_runs([run], sample.path, out)
     (out / "metrics.parquet").unlink()
     with pytest.raises(InputError, match="incomplete"):
-        evaluate_runs([run], sample.path, out, figures=False)
+        evaluate_runs([run], sample.path, out)
 
 
 def test_rows_have_the_columns_of_the_files(make_sample, make_run, tmp_path):
     sample = make_sample()
-    report = evaluate_runs([make_run("par", sample.path)], sample.path, tmp_path / "report", figures=False)
+    report = evaluate_runs([make_run("par", sample.path)], sample.path, tmp_path / "report")
     values = report.as_json()
     assert list(values["metrics"][0]) == METRIC_COLUMNS.split()
     assert list(values["cutflow"][0]) == CUT_FLOW_COLUMNS.split()

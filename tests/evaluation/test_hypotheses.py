@@ -47,7 +47,7 @@ def report(make_sample, make_score_run, tmp_path):
         write_table(
             run / "hypotheses.parquet", {"hypothesis": [*MASSES, *MASSES], "held_out": [False, True, False] * 2}
         )
-        return evaluate_runs([run], sample.path, tmp_path / "report", figures=False), sample
+        return evaluate_runs([run], sample.path, tmp_path / "report"), sample
 
     return make
 

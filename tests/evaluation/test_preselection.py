@@ -76,7 +76,7 @@ def evaluated(tmp_path, make_run, make_flow):
         sample = Sample(tmp_path / "events.parquet", **options)
         flows = [replace(make_flow(0.0, 0.5, -1, trained_for), kind="consensus")]
         directory = make_run("par", tmp_path / "events.parquet", flows=flows)
-        report = evaluate_runs([directory], tmp_path / "events.parquet", tmp_path / "report", figures=False)
+        report = evaluate_runs([directory], tmp_path / "events.parquet", tmp_path / "report")
         return sample, report, directory
 
     return run
@@ -125,7 +125,7 @@ def test_every_flow_and_split_has_the_same_beginning(evaluated, tmp_path):
 
 def test_without_a_preselection_nothing_comes_before(make_sample, make_run, tmp_path):
     sample = make_sample()
-    report = evaluate_runs([make_run("par", sample.path)], sample.path, tmp_path / "report", figures=False)
+    report = evaluate_runs([make_run("par", sample.path)], sample.path, tmp_path / "report")
     assert {row.position for row in report.cut_flow} == {0, 1, 2}
     assert {(row.efficiency_total, row.efficiency_total_error) for row in report.cut_flow} == {(None, None)}
     assert not any("its preselection" in note for note in report.manifest.notes)

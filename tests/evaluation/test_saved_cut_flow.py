@@ -22,7 +22,7 @@ def report(make_sample, make_run, tmp_path):
     def make(name, *, seed=0, boundaries=((0.0, 0.5),), runs=("par",), **options):
         sample = make_sample(f"{name}.parquet", seed=seed, **options)
         made = [make_run(f"{name}/{run}", sample.path, boundaries) for run in runs]
-        evaluate_runs(made, sample.path, tmp_path / f"report-{name}", figures=False)
+        evaluate_runs(made, sample.path, tmp_path / f"report-{name}")
         return tmp_path / f"report-{name}"
 
     return make

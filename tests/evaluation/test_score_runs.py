@@ -61,7 +61,7 @@ def positive(make_sample):
 def test_areas_are_those_of_scikit_learn(positive, make_score_run, tmp_path, hypotheses):
     sample = positive(hypotheses=hypotheses)
     run = make_score_run("net", sample.path, replicas=3)
-    report = evaluate_runs([run], sample.path, tmp_path / "report", figures=False)
+    report = evaluate_runs([run], sample.path, tmp_path / "report")
     batch = sample.batch
     scores = linear_scorer.load_scorer(run, ("x", "y"), 3).scores(
         np.stack([batch.columns["x"], batch.columns["y"]], 1)
@@ -83,14 +83,14 @@ def test_each_batch_is_scored_once(make_sample, make_score_run, tmp_path, monkey
     load = linear_scorer.load_scorer
     monkeypatch.setattr(linear_scorer, "load_scorer", lambda *arguments: made.append(load(*arguments)) or made[-1])
     sample = make_sample()
-    evaluate_runs([make_score_run("net", sample.path)], sample.path, tmp_path / "report", figures=False)
+    evaluate_runs([make_score_run("net", sample.path)], sample.path, tmp_path / "report")
     assert [scorer.calls for scorer in made] == [1]
 
 
 def test_every_number_of_every_curve(make_sample, make_run, make_scan, make_score_run, tmp_path):
     sample = make_sample()
     runs = [make_score_run("net", sample.path), make_scan("scan", sample.path), make_run("cuts", sample.path)]
-    report = evaluate_runs(runs, sample.path, tmp_path / "report", figures=False)
+    report = evaluate_runs(runs, sample.path, tmp_path / "report")
     for run, replicas in (("net", 2), ("scan", 2), ("cuts", 1)):
         for split in ("train", "test"):
             rows = [row for row in report.metrics if (row.run, row.split, row.metric) == (run, split, "auc")]
@@ -110,7 +110,7 @@ def test_every_number_of_every_curve(make_sample, make_run, make_scan, make_scor
 def test_curves_at_the_efficiency_of_a_selection(make_sample, make_run, make_score_run, tmp_path):
     sample = make_sample()
     runs = [make_score_run("net", sample.path), make_run("cuts", sample.path)]
-    report = evaluate_runs(runs, sample.path, tmp_path / "report", figures=False)
+    report = evaluate_runs(runs, sample.path, tmp_path / "report")
     own = one(report, run="cuts", metric="signal_efficiency", split="test", kind="consensus").value
     row = one(report, metric="background_efficiency_at")
     assert (row.run, row.target, row.split) == ("net", own, "test")
@@ -123,7 +123,7 @@ def test_curves_at_the_efficiency_of_a_selection(make_sample, make_run, make_sco
 def test_roc_file(make_sample, make_run, make_scan, make_score_run, tmp_path):
     sample = make_sample(events=20_000)
     runs = [make_score_run("net", sample.path), make_scan("scan", sample.path), make_run("cuts", sample.path)]
-    report = evaluate_runs(runs, sample.path, tmp_path / "report", figures=False)
+    report = evaluate_runs(runs, sample.path, tmp_path / "report")
     table = pq.read_table(report.path / "roc.parquet")
     assert table.schema.names == ROC_COLUMNS.split()
     curves = [row for row in report.roc if row.curve is not None]
@@ -150,17 +150,17 @@ def test_roc_file(make_sample, make_run, make_scan, make_score_run, tmp_path):
 def test_another_working_point_can_be_quoted(make_sample, make_scan, make_run, tmp_path):
     sample = make_sample()
     runs = [make_scan("scan", sample.path), make_run("cuts", sample.path)]
-    report = evaluate_runs(runs, sample.path, tmp_path / "report", figures=False, working_point="signal_efficiency=0.8")
+    report = evaluate_runs(runs, sample.path, tmp_path / "report", working_point="signal_efficiency=0.8")
     assert {row.working_point for row in report.headline} == {"signal_efficiency=0.8", "default"}
     with pytest.raises(UsageError, match=r"--working-point x: no run has it; there are: .*signal_efficiency=0\.2"):
-        evaluate_runs(runs, sample.path, tmp_path / "other", figures=False, working_point="x")
+        evaluate_runs(runs, sample.path, tmp_path / "other", working_point="x")
     with pytest.raises(UsageError, match="other inputs or settings"):
-        evaluate_runs(runs, sample.path, tmp_path / "report", figures=False)
+        evaluate_runs(runs, sample.path, tmp_path / "report")
 
 
 def test_events_without_a_score_are_noted_once(make_sample, make_score_run, tmp_path):
     sample = make_sample()  # its first five events lack x
-    report = evaluate_runs([make_score_run("net", sample.path)], sample.path, tmp_path / "report", figures=False)
+    report = evaluate_runs([make_score_run("net", sample.path)], sample.path, tmp_path / "report")
     said = [note for note in report.manifest.notes if "score" in note]
     assert said == [f"{sample.path}: 5 events have no 'net.score', for want of a feature; they pass no cut"]
 
@@ -170,7 +170,7 @@ def test_a_split_without_a_process_has_no_curve(make_sample, make_score_run, tmp
     table = pq.read_table(sample.path)
     rows = ~((sample.batch.process == 1) & (sample.batch.split == 2))
     pq.write_table(table.filter(pa.array(rows)), sample.path)
-    report = evaluate_runs([make_score_run("net", sample.path)], sample.path, tmp_path / "report", figures=False)
+    report = evaluate_runs([make_score_run("net", sample.path)], sample.path, tmp_path / "report")
     row = one(report, metric="auc", split="test", kind="consensus")
     assert row.value is None
     assert "process 'WZ'" in row.reason
@@ -179,7 +179,7 @@ def test_a_split_without_a_process_has_no_curve(make_sample, make_score_run, tmp
 
 def test_area_on_train_and_test_is_compared(make_sample, make_score_run, tmp_path):
     sample = make_sample()
-    report = evaluate_runs([make_score_run("net", sample.path)], sample.path, tmp_path / "report", figures=False)
+    report = evaluate_runs([make_score_run("net", sample.path)], sample.path, tmp_path / "report")
     assert [one.working_point for one in report.quoted_comparisons if one.metric == "auc"] == [None]
 
 
@@ -191,7 +191,7 @@ def test_systematics_of_processes_enter_the_maximum_over_thresholds(make_sample,
     def maximum(*systematics):
         options = read_options(systematics)
         out = tmp_path / f"report{len(list(tmp_path.iterdir()))}"
-        report = evaluate_runs(runs, sample.path, out, figures=False, options=options)
+        report = evaluate_runs(runs, sample.path, out, options=options)
         return one(report, metric="max_asimov", split="test", kind="consensus").value
 
     both = maximum("QCD=0.3", "tt=0.3")  # independent: less than both together, more than one of them

@@ -22,7 +22,7 @@ def printed(make_sample, make_run, make_scan, make_score_run, tmp_path):
             "cuts": lambda: make_run("cuts", sample.path),
         }
         runs = [made[name]() for name in wanted]
-        report = evaluate_runs(runs, sample.path, tmp_path / "report", figures=False, **options)
+        report = evaluate_runs(runs, sample.path, tmp_path / "report", **options)
         tables = list(printed_tables(report, [(run.name, open_run(run)) for run in runs]))
         assert list(printed_tables(read_report(report.path), [(run.name, open_run(run)) for run in runs])) == tables
         return tables, report
