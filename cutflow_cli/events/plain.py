@@ -34,6 +34,8 @@ from cutflow_cli.events.schema import (
 )
 from cutflow_cli.events.splits import SplitFractions, hashed_splits
 
+#: A column that counts the rows of the file; no file has one of the name.
+ROW = "#row"
 #: Names that are never taken for features unless the user names them; the last is pandas' index.
 _BOOKKEEPING = re.compile(
     r"^(label|weight|process|split|hypothesis|category|event|run|lumi.*|gen.*|__.*__)$", re.IGNORECASE
@@ -239,11 +241,24 @@ class Layout:
         return np.array(ROLES, dtype=object)[labels]
 
     def record_batches(
-        self, parquet: pq.ParquetFile, columns: Sequence[str], rows: int, variation: VariationInfo | None = None
+        self,
+        parquet: pq.ParquetFile,
+        columns: Sequence[str],
+        rows: int,
+        variation: VariationInfo | None = None,
+        *,
+        numbered: bool = False,
     ) -> Iterator[pa.RecordBatch]:
         """Read features and bookkeeping columns in file order.
 
         Events of alternative samples are left out, unless under the variation for which they take the place of others.
+
+        Args:
+            parquet: the file.
+            columns: features and spectators to read.
+            rows: events per batch at most.
+            variation: under which weights are wanted; None for those of the column `weight`.
+            numbered: whether to add a column `ROW`, which counts what is left out too.
 
         Raises:
             InputError: if the data can't be decoded.
@@ -253,7 +268,12 @@ class Layout:
         needed = [*dict.fromkeys((*columns, *reserved, *varied))]
         alternatives = any(known.replaced for known in self.metadata.variations)
         try:
-            for batch in parquet.iter_batches(batch_size=rows, columns=needed):
+            first_row = 0
+            for read in parquet.iter_batches(batch_size=rows, columns=needed):
+                batch = read
+                if numbered:
+                    batch = batch.append_column(ROW, pa.array(np.arange(first_row, first_row + len(read))))
+                first_row += len(read)
                 yield batch.filter(_takes_part(batch, variation)) if alternatives else batch
         except (pa.ArrowInvalid, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:

@@ -101,8 +101,17 @@ def splits_of(numbers: NDArray[Any], fractions: SplitFractions, seed: int) -> ND
     Returns:
         Positions in `SPLITS`, shape (events,).
     """
+    edges = np.cumsum(fractions.as_tuple())[:-1]
+    return np.searchsorted(edges, uniform(numbers, seed), side="right").astype(np.int8)
+
+
+def uniform(numbers: NDArray[Any], seed: int) -> NDArray[np.float64]:
+    """Scramble numbers into [0, 1), the same on every machine.
+
+    Args:
+        numbers: whole numbers, shape (events,).
+        seed: another seed, other values.
+    """
     with np.errstate(over="ignore"):
         key = _mix(np.array([seed % 2**64], dtype=np.uint64) + _ODD)
-        uniform = _mix(numbers.astype(np.uint64) * _ODD + key).astype(np.float64) / 2.0**64
-    edges = np.cumsum(fractions.as_tuple())[:-1]
-    return np.searchsorted(edges, uniform, side="right").astype(np.int8)
+        return np.asarray(_mix(numbers.astype(np.uint64) * _ODD + key).astype(np.float64) / 2.0**64)

@@ -17,17 +17,22 @@ from cutflow_cli.artifacts import file_digest
 from cutflow_cli.errors import InputError, UsageError, nearest
 from cutflow_cli.events import plain
 from cutflow_cli.events.batch import EventBatch, EventSample
+from cutflow_cli.events.folds import Folds
 from cutflow_cli.events.load import load_samples
 from cutflow_cli.events.schema import (
     HYPOTHESIS,
     METADATA_KEY,
     ROW_GROUP_EVENTS,
     SHARD_KEY,
+    SPLITS,
     EventsMetadata,
     Split,
     VariationInfo,
 )
 from cutflow_cli.events.splits import SplitFractions
+
+#: Not in the file, but can be asked for as an input of derived columns: the row of each event in the file.
+ROW = plain.ROW
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class EventsFile:
         digest: digest of the file.
         rows: number of events, without those of alternative samples.
         derived: columns that are computed when they are read (`with_derived`).
+        folds: that take the place of the file's splits; None where its splits are used (`with_folds`).
+        fold: the one that is left out, and tests; None where all events test.
     """
 
     def __init__(
@@ -74,6 +81,8 @@ class EventsFile:
         types = {field.name: plain.numpy_dtype(field.type) for field in parquet.schema_arrow}
         self.dtypes = {name: types[name] for name in features}
         self.derived: tuple[DerivedColumns, ...] = ()
+        self.folds: Folds | None = None
+        self.fold: int | None = None
 
     @property
     def reserved_columns(self) -> frozenset[str]:
@@ -129,18 +138,30 @@ class EventsFile:
                 (*(name for name in wanted if name not in own), *(name for some in computed for name in some.inputs))
             )
         )
+        numbered = ROW in stored or self.folds is not None
+        stored = tuple(name for name in stored if name != ROW)
         for name in stored:
             if name not in self._parquet.schema_arrow.names:
                 msg = f"{self.path}: no column {name!r}; {nearest(name, self._parquet.schema_arrow.names)}"
                 raise InputError(msg)
         first_row = 0
-        for read in self._layout.record_batches(self._parquet, stored, rows, under):
+        for read in self._layout.record_batches(self._parquet, stored, rows, under, numbered=numbered):
             batch = self._layout.decode(read, stored, first_row, under)
+            if numbered:
+                batch = self._numbered(batch, read.column(ROW).to_numpy())
             for some in computed:
                 inputs = {name: batch.columns[name] for name in some.inputs}
                 batch.columns.update(some.compute(inputs))
             yield replace(batch, columns={name: batch.columns[name] for name in wanted})
             first_row += read.num_rows
+
+    def _numbered(self, batch: EventBatch, rows: NDArray[np.int64]) -> EventBatch:
+        """Put rows among the columns, and folds in the place of splits."""
+        batch.columns[ROW] = rows
+        if self.folds is None:
+            return batch
+        in_split = batch.split < len(SPLITS)  # events of alternative samples are in none
+        return replace(batch, split=np.where(in_split, self.folds.splits(rows, self.fold), batch.split))
 
     def _variation(self, name: str) -> VariationInfo:
         """Look up a variation.
@@ -199,6 +220,17 @@ class EventsFile:
         other.derived = (*self.derived, *derived)
         names = [name for columns in derived for name in columns.names]
         other.dtypes = {**self.dtypes, **dict.fromkeys(names, "float32")}
+        return other
+
+    def with_folds(self, folds: Folds, fold: int | None) -> EventsFile:
+        """Return the same events divided by folds instead of splits.
+
+        Args:
+            folds: how events are divided.
+            fold: the fold that tests, the others being for train and validation; None if all events test.
+        """
+        other = copy.copy(self)
+        other.folds, other.fold = folds, fold
         return other
 
 
