@@ -237,7 +237,7 @@ def test_a_request_to_stop_is_heard():
         ({"preset": "hml", "min_gain": 0.1}, "--min-gain: the search over bins"),
         ({"preset": "hml", "cross_check": True}, "--cross-check: the search over bins"),
         ({"fom": "accuracy", "min_effective_events": 5.0}, "--min-effective-events: accuracy does not profit"),
-        ({"fom": "punzi", "background_uncertainty": 0.1}, "--background-uncertainty: punzi knows of no uncertainty"),
+        ({"fom": "punzi", "background_systematic": 0.1}, "--background-systematic: punzi knows of no uncertainty"),
         ({"min_signal_efficiency": 1.5}, "--min-signal-efficiency: input should be less than 1"),
     ],
 )

@@ -79,7 +79,7 @@ def cut_and_count(
         ),
     ] = None,
     fom: options.Fom = None,
-    background_uncertainty: Annotated[
+    background_systematic: Annotated[
         float | None,
         typer.Option(
             metavar="X",
@@ -163,7 +163,7 @@ def cut_and_count(
     from cutflow_cli.models.settings import checked_settings
 
     chosen = given(
-        preset=preset, strategy=strategy, order=order, fom=fom, background_uncertainty=background_uncertainty,
+        preset=preset, strategy=strategy, order=order, fom=fom, background_systematic=background_systematic,
         class_weights=class_weights, negative_weights=negative_weights, search=search, bins=bins,
         min_effective_events=min_effective_events, min_signal_efficiency=min_signal_efficiency, min_gain=min_gain,
         cross_check=cross_check, bootstrap=bootstrap,

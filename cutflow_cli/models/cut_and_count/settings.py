@@ -53,7 +53,7 @@ class CutAndCountSettings(Settings):
         order: in a sequential flow, the observables as `given`, or at each step the one that gains most (`greedy`);
             None for `greedy` if sequential.
         fom: the figure of merit, a key of `FIGURES_OF_MERIT`.
-        background_uncertainty: of `asimov`: systematic uncertainty of B, as a fraction.
+        background_systematic: of `asimov`: systematic uncertainty of B, as a fraction.
         class_weights: what S and B count: expected events (`physical`) or simulated ones (`unit`).
         negative_weights: what the search does with negative weights; yields elsewhere always keep them.
         search: try every place between two values (`exact`), or bin edges where the classes cross (`bins`).
@@ -72,7 +72,7 @@ class CutAndCountSettings(Settings):
     strategy: Strategy = "sequential"
     order: Order | None = None
     fom: str = DEFAULT_FIGURE
-    background_uncertainty: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    background_systematic: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     class_weights: Literal["physical", "unit"] = "physical"
     negative_weights: NegativeWeights = "keep"
     search: Search = "exact"
@@ -112,7 +112,7 @@ class CutAndCountSettings(Settings):
             why = f"{self.fom} does not profit from small numbers and has no such rule"
             unused["min_effective_events"] = unused["min_signal_efficiency"] = why
         if self.fom != "asimov":
-            unused["background_uncertainty"] = f"{self.fom} knows of no uncertainty; choose --fom asimov"
+            unused["background_systematic"] = f"{self.fom} knows of no uncertainty; choose --fom asimov"
         for name, why in unused.items():
             if name in chosen:
                 msg = f"--{name.replace('_', '-')}: {why}"

@@ -134,7 +134,7 @@ def make_view(ready: Ready, counts: NDArray[np.int64] | None, settings: CutAndCo
     objective = Objective(
         settings.fom,
         total,
-        settings.background_uncertainty,
+        settings.background_systematic,
         settings.min_effective_events if settings.search == "exact" else 0.0,
         float(np.abs(ready.weight[weights[B] != 0]).min()),
     )
