@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from cutflow_cli.evaluation.comparison import TITLES, TOLERANCE, label
 from cutflow_cli.evaluation.cut_flow_tables import cut_flow_tables
@@ -32,6 +33,19 @@ MAX_HYPOTHESES = 4
 _COUNTS = ("tp", "fp", "tn", "fn")
 
 
+@dataclass(frozen=True, slots=True)
+class PrintedSection:
+    """Tables of one kind.
+
+    Attributes:
+        title: what they are of.
+        tables: in order; none where a report has nothing of the kind.
+    """
+
+    title: str
+    tables: tuple[PrintedTable, ...]
+
+
 def printed_tables(
     report: Report, runs: Sequence[tuple[str, Run]], *, stability: bool = False
 ) -> Iterator[PrintedTable]:
@@ -44,24 +58,42 @@ def printed_tables(
         runs: the runs evaluated and what the report calls them.
         stability: also what moving each boundary does.
     """
-    yield from side_by_side_tables(report)
-    yield from scan_tables(report, runs)
-    yield from hypothesis_tables(report)
+    for section in printed_sections(report, runs, stability=stability):
+        yield from section.tables
+
+
+def printed_sections(
+    report: Report, runs: Sequence[tuple[str, Run]], *, stability: bool = False
+) -> Iterator[PrintedSection]:
+    """Lay a report out as `printed_tables` does, table by table of one kind; for the arguments see there."""
     detailed = _detailed(report)
+    moved = stability_tables(report, runs, detailed) if stability else ()
+    for title, tables in (
+        ("Runs side by side", side_by_side_tables(report)),
+        ("Working points", scan_tables(report, runs)),
+        ("Hypotheses", hypothesis_tables(report)),
+        ("Selections", _selection_tables(runs, detailed)),
+        ("Figures of merit", metric_tables(report)),
+        ("Cut flows", cut_flow_tables(report, runs, detailed)),
+        ("Signal against background", totals_tables(report, runs, detailed)),
+        ("Without one cut", n_minus_1_tables(report, runs, detailed)),
+        ("Boundaries moved", moved),
+        ("Overlap of selections", overlap_table(report)),
+        ("Correlations of features", correlation_table(report)),
+        ("Train against test", comparison_tables(report)),
+    ):
+        yield PrintedSection(title, tuple(tables))
+
+
+def _selection_tables(
+    runs: Sequence[tuple[str, Run]], which: Collection[tuple[str, str | None, float | None]]
+) -> Iterator[PrintedTable]:
+    """Lay out what each run learned, at the quoted working point."""
     for name, run in runs:
         for flow in run.flows:
-            quoted = (name, flow.working_point, flow.hypothesis) in detailed
+            quoted = (name, flow.working_point, flow.hypothesis) in which
             if flow.kind == "consensus" and quoted and not run.manifest.scores:
                 yield selection_table(name, run, flow)
-    yield from metric_tables(report)
-    yield from cut_flow_tables(report, runs, detailed)
-    yield from totals_tables(report, runs, detailed)
-    yield from n_minus_1_tables(report, runs, detailed)
-    if stability:
-        yield from stability_tables(report, runs, detailed)
-    yield from overlap_table(report)
-    yield from correlation_table(report)
-    yield from comparison_tables(report)
 
 
 def _detailed(report: Report) -> set[tuple[str, str | None, float | None]]:

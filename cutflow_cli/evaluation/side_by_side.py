@@ -34,7 +34,7 @@ def side_by_side_tables(report: Report) -> Iterator[PrintedTable]:
     """Lay out what compares runs: their working points and curves, then the background at equal signal efficiency."""
     kinds = {str(run["name"]): run["curve"] for run in report.manifest.runs}
     if len(kinds) > 1 or set(kinds.values()) - {"selection"}:
-        yield _comparison(report)
+        yield comparison_table(report)
     curves = [run for run, kind in kinds.items() if kind in ("score", "working points")]
     if curves:
         yield _equal_efficiency(report, curves)
@@ -43,7 +43,8 @@ def side_by_side_tables(report: Report) -> Iterator[PrintedTable]:
         yield _at_selections(report, curves, single[start : start + _SELECTIONS])
 
 
-def _comparison(report: Report) -> PrintedTable:
+def comparison_table(report: Report) -> PrintedTable:
+    """Lay out one row for each run: its working point and its curve."""
     numbers: dict[tuple[str, str], MetricRow] = {}
     masses: dict[str, set[float | None]] = {}
     for row in report.headline:
