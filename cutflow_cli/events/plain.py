@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cutflow_cli.errors import InputError, nearest
 from cutflow_cli.events.batch import EventBatch
+from cutflow_cli.events.names import codes_of_names
 from cutflow_cli.events.schema import (
     HYPOTHESIS,
     LABEL,
@@ -303,16 +304,18 @@ class Layout:
             lookup = np.array([order.get(role, 0) for role in ROLES], dtype=np.int32)
             process = lookup[label]
         else:
-            process = self._codes(batch, PROCESS, names).astype(np.int32)
+            process = codes_of_names(batch.column(PROCESS), names, str(self.path), PROCESS, np.int32)
         if SPLIT in self.present:
             known: list[str] = [*SPLITS] if variation is None else [*SPLITS, VARIATION]
-            split = self._codes(batch, SPLIT, known).astype(np.int8)
+            split = codes_of_names(batch.column(SPLIT), known, str(self.path), SPLIT, np.int8)
         else:
             split = hashed_splits(first_row, rows, self.fractions, self.split_seed)
         hypothesis = None
         if HYPOTHESIS in self.present:
             hypothesis = self._floats(batch, self.hypothesis_column, "float64")
-            hypothesis = np.where((hypothesis == NO_HYPOTHESIS) & (label == 0), np.nan, hypothesis)
+            unset = hypothesis == NO_HYPOTHESIS
+            if unset.any():
+                hypothesis = np.where(unset & (label == 0), np.nan, hypothesis)
         schema = batch.schema
         values = {name: self._floats(batch, name, numpy_dtype(schema.field(name).type)) for name in columns}
         return EventBatch(values, label, weight, process, split, hypothesis)
@@ -323,8 +326,9 @@ class Layout:
             msg = f"{self.path}: column 'label' holds {column.type}; it must be 1 (signal) or 0 (background)"
             raise InputError(msg)
         values = np.asarray(column.to_numpy(zero_copy_only=False))
-        if column.null_count or not np.isin(values, (0, 1)).all():
-            bad = "a missing value" if column.null_count else repr(values[~np.isin(values, (0, 1))][0].item())
+        known = (values == 0) | (values == 1)
+        if column.null_count or not known.all():
+            bad = "a missing value" if column.null_count else repr(values[~known][0].item())
             msg = f"{self.path}: column 'label' holds {bad}; it must be 1 (signal) or 0 (background)"
             raise InputError(msg)
         return values.astype(np.int8)
@@ -356,16 +360,6 @@ class Layout:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             msg = f"{self.path}: column {name!r} holds {batch.column(name).type}, names were expected"
             raise InputError(msg) from error
-
-    def _codes(self, batch: pa.RecordBatch, name: str, known: list[str]) -> NDArray[Any]:
-        """Turn a column of names into positions in the list of known names."""
-        column = self._texts(batch, name)
-        codes = pc.index_in(column, value_set=pa.array(known, type=pa.string()))
-        if codes.null_count:
-            missing = column.filter(pc.is_null(codes))[0].as_py()
-            msg = f"{self.path}: column {name!r} holds {missing!r}; {nearest(str(missing), known)}"
-            raise InputError(msg)
-        return np.asarray(codes.to_numpy(zero_copy_only=False))
 
 
 def _takes_part(batch: pa.RecordBatch, variation: VariationInfo | None) -> pa.BooleanArray:
