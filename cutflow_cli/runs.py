@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cutflow_cli.artifacts import PARTIAL_SUFFIX, RUN_SCHEMA_VERSION, read_json, write_json, written_file
-from cutflow_cli.errors import InputError, nearest
+from cutflow_cli.errors import InputError, UsageError, nearest
+from cutflow_cli.events.folds import Folds
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
@@ -23,6 +24,8 @@ from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 MANIFEST = "run.json"
 CUTS = "cuts.parquet"
 HISTORY = "history.parquet"
+#: In `RunManifest.data`: how events were divided into folds, and which one this training left out (None for all).
+FOLDS, FOLD = "folds", "fold"
 
 _CUT_COLUMNS = pa.schema(
     [
@@ -92,6 +95,18 @@ class RunManifest:
     schema_version: int = RUN_SCHEMA_VERSION
 
     @property
+    def folds(self) -> Folds | None:
+        """How events were divided into folds; None for a training without."""
+        raw = self.data.get(FOLDS)
+        return None if raw is None else Folds.from_json(raw)
+
+    @property
+    def fold(self) -> int | None:
+        """The fold that this training left out; None for all of them together, and for a training without folds."""
+        found = self.data.get(FOLD)
+        return None if found is None else int(found)
+
+    @property
     def dtypes(self) -> dict[str, str]:
         """Type of each column and score that is cut on, to which boundaries are rounded."""
         columns = {info.name: info.dtype for info in (*self.features, *self.spectators)}
@@ -123,10 +138,12 @@ class RunManifest:
                 raw[name] = tuple(FeatureInfo(**item) for item in raw[name])
             for name in ("preselection", "per_object", "scores", "replicas", "warnings"):
                 raw[name] = tuple(raw[name])
-            return cls(**raw)
-        except (TypeError, KeyError) as error:
+            found = cls(**raw)
+            _ = found.folds, found.fold  # read once, that what is damaged is found here
+        except (TypeError, KeyError, ValueError, AttributeError, UsageError) as error:
             msg = f"{path}: damaged ({error}); train again"
             raise InputError(msg) from error
+        return found
 
 
 def _no_run(directory: Path) -> str:
@@ -150,12 +167,15 @@ class Run:
     Attributes:
         path: its directory.
         manifest: what it was.
-        flows: the selections it learned, replicas and consensus.
+        flows: the selections it learned, replicas and consensus. Of a run with folds those that it hands over: the
+            consensus of each fold in the place of a replica, and their consensus.
+        folds: the training that left out each fold; empty for a run without folds.
     """
 
     path: Path
     manifest: RunManifest
     flows: tuple[CutFlow, ...]
+    folds: tuple[Run, ...] = ()
 
     @property
     def name(self) -> str:
@@ -192,7 +212,15 @@ def open_run(path: Path | str) -> Run:
     path = Path(path)
     manifest = RunManifest.read(path)
     cuts = path / CUTS
-    return Run(path, manifest, read_cut_flows(cuts) if cuts.is_file() else ())
+    folds: tuple[Run, ...] = ()
+    if manifest.folds is not None and manifest.fold is None:
+        folds = tuple(open_run(fold_directory(path, fold)) for fold in range(manifest.folds.count))
+    return Run(path, manifest, read_cut_flows(cuts) if cuts.is_file() else (), folds)
+
+
+def fold_directory(run: Path, fold: int) -> Path:
+    """Return where a run has the training that left a fold out, itself a run."""
+    return run / f"fold-{fold}"
 
 
 def write_cut_flows(path: Path, flows: Iterable[CutFlow]) -> None:

@@ -65,8 +65,8 @@ class CutDistance:
 
 
 def held_out_masses(run: Run) -> frozenset[float]:
-    """Return the mass points that a run was not trained on, by its table of hypotheses."""
-    table = run.table("hypotheses")
+    """Return the mass points that a run was not trained on, by its table of hypotheses; all folds hold out the same."""
+    table = (run.folds or (run,))[0].table("hypotheses")
     if table is None or not {"hypothesis", "held_out"} <= set(table.column_names):
         return frozenset()
     columns = zip(table.column("hypothesis").to_pylist(), table.column("held_out").to_pylist(), strict=True)

@@ -183,9 +183,6 @@ class Layout:
         notes.append(f"{path}: plain Parquet; features: {', '.join(feature.name for feature in features)}")
         if WEIGHT not in present:
             notes.append(f"{path}: no column 'weight', every event counts as one")
-        if SPLIT not in present:
-            shown = "/".join(f"{share:g}" for share in fractions.as_tuple())
-            notes.append(f"{path}: no column 'split', assigned {shown} by row number with split seed {seed}")
         empty = EventsMetadata(features, (), seed=seed)
         layout = cls(
             path, empty, present, fractions, seed, by_label=PROCESS not in present, hypothesis_column=hypothesis_column

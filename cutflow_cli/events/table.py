@@ -24,6 +24,7 @@ from cutflow_cli.events.schema import (
     METADATA_KEY,
     ROW_GROUP_EVENTS,
     SHARD_KEY,
+    SPLIT,
     SPLITS,
     EventsMetadata,
     Split,
@@ -58,7 +59,6 @@ class EventsFile:
         metadata: its description, made up for a plain Parquet file.
         features: the features to use, in order.
         dtypes: type of each feature's column.
-        notes: what a user should know of how the file was understood, a sentence each.
         digest: digest of the file.
         rows: number of events, without those of alternative samples.
         derived: columns that are computed when they are read (`with_derived`).
@@ -74,7 +74,7 @@ class EventsFile:
         self._layout = layout
         self.metadata = layout.metadata
         self.features = features
-        self.notes = tuple(notes)
+        self._notes = tuple(notes)
         self.digest = file_digest(path)
         replaced = (sums for variation in self.metadata.variations for sums in variation.replaced.values())
         self.rows: int = parquet.metadata.num_rows - sum(sums.events for sums in replaced)
@@ -83,6 +83,22 @@ class EventsFile:
         self.derived: tuple[DerivedColumns, ...] = ()
         self.folds: Folds | None = None
         self.fold: int | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of how the file was understood, a sentence each."""
+        layout, path = self._layout, self.path
+        if self.folds is not None:
+            instead = "; its column 'split' is not used" if SPLIT in layout.present else ""
+            divided = (
+                f"{path}: divided into {self.folds.count} folds by row number with seed {self.folds.seed}{instead}"
+            )
+            return (*self._notes, divided)
+        if SPLIT in layout.present:
+            return self._notes
+        shares = "/".join(f"{share:g}" for share in layout.fractions.as_tuple())
+        assigned = f"{path}: no column 'split', assigned {shares} by row number with split seed {layout.split_seed}"
+        return (*self._notes, assigned)
 
     @property
     def reserved_columns(self) -> frozenset[str]:

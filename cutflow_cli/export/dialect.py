@@ -43,6 +43,7 @@ class Selections:
         per_object: names in preselection and expressions that are observables of objects, no columns of the source.
         columns: whether names are the source's, or the features' as in the events file.
         replicas: how many replicas the run trained.
+        folds: how many folds, of each of which a replica among the flows is the consensus; 0 for a run without.
         seed: seed of the run.
         data: the events file that it was trained on, as `train` was given it; None if not known.
         rounded: for each flow the boundaries that were rounded to be published; empty if none were to be.
@@ -57,6 +58,7 @@ class Selections:
     per_object: tuple[str, ...] = ()
     columns: ColumnNames = "source"
     replicas: int = 1
+    folds: int = 0
     seed: int = 0
     data: str | None = None
     rounded: tuple[tuple[Rounded, ...], ...] = ()
@@ -181,7 +183,7 @@ def conditions(selections: Selections) -> tuple[Condition, ...]:
 def provenance(selections: Selections) -> tuple[str, ...]:
     """Say in words what is exported: a line on the run, a line on the only flow, and what it was trained on."""
     first, *others = provenance_of(selections)
-    flow = f"It is the {describe(selections.flow, selections.replicas)}, seed {selections.seed}."
+    flow = f"It is the {describe(selections.flow, selections)}, seed {selections.seed}."
     return (first, " ".join(flow.split()), *others)
 
 
@@ -196,10 +198,11 @@ def provenance_of(selections: Selections) -> tuple[str, ...]:
     return tuple(" ".join(line.split()) for line in lines)
 
 
-def describe(flow: CutFlow, replicas: int) -> str:
+def describe(flow: CutFlow, selections: Selections) -> str:
     """Say which of a run's flows this is."""
-    what = f"replica {flow.replica}"
+    member, count = ("fold", selections.folds) if selections.folds else ("replica", selections.replicas)
+    what = f"{member} {flow.replica}"
     if flow.kind == "consensus":
-        what = f"consensus of {replicas} replica{'s' * (replicas != 1)}"
+        what = f"consensus of {count} {member}{'s' * (count != 1)}"
     hypothesis = "" if flow.hypothesis is None else f", hypothesis {flow.hypothesis:.15g}"
     return f"{what}, working point {flow.working_point}{hypothesis}"

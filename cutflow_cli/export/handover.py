@@ -107,6 +107,7 @@ def export_cuts(
         per_object=run.manifest.per_object,
         columns=columns or "source",
         replicas=run.manifest.replicas[1] - run.manifest.replicas[0],
+        folds=len(run.folds),
         seed=run.manifest.seed,
         data=_data_path(run),
         rounded=tuple(what for _, what in rounded),

@@ -59,7 +59,7 @@ def _cut_list(selections: Selections, flow: CutFlow) -> str:
     ]
     kept = 3 if errors else 2
     header = ["", "Requirement", "Uncertainty"]
-    caption = f"Event selection: {escaped(describe(flow, selections.replicas))}.{_meanings(selections, flow)}"
+    caption = f"Event selection: {escaped(describe(flow, selections))}.{_meanings(selections, flow)}"
     middle = len(selections.preselection) if applied else 0
     return _table("l" * kept, [row[:kept] for row in (header, *rows)], caption, middle)
 

@@ -48,7 +48,7 @@ class Text:
 
 
 def _flow(selections: Selections, flow: CutFlow) -> list[str]:
-    title = describe(flow, selections.replicas)
+    title = describe(flow, selections)
     applied = [step for step in flow.steps if step.active and step.cut.region is not Region.ALL]
     left_out = [step for step in flow.steps if step not in applied]
     lines = [f"{title[0].upper()}{title[1:]}"]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +17,23 @@ from cutflow_cli.engine.device import DeviceChoice, resolve_device, resolve_thre
 from cutflow_cli.engine.stop import StopRequest
 from cutflow_cli.errors import UsageError
 from cutflow_cli.events.checks import check_sample
+from cutflow_cli.events.folds import Folds
 from cutflow_cli.events.schema import HYPOTHESIS, SPLIT, FeatureInfo
 from cutflow_cli.events.splits import SplitFractions
 from cutflow_cli.events.table import EventsFile, open_events
 from cutflow_cli.models.protocol import Fitted, Method, TrainingContext
-from cutflow_cli.runs import CUTS, HISTORY, MANIFEST, Run, RunManifest, open_run, write_cut_flows, write_table
+from cutflow_cli.runs import (
+    CUTS,
+    FOLD,
+    FOLDS,
+    HISTORY,
+    MANIFEST,
+    Run,
+    RunManifest,
+    open_run,
+    write_cut_flows,
+    write_table,
+)
 
 CHECKPOINT = "checkpoint.npz"
 
@@ -40,6 +53,8 @@ class TrainingPlan:
         fractions: shares of the splits, for a file without a split column; None for the default.
         split_seed: seed of that assignment.
         hypothesis_column: which column of a plain file holds the signal's mass points.
+        folds: train once for each fold, which that training does not see; None to train once, on the split for it.
+        fold: train on all folds but this one; None for all trainings.
         device: where to train.
         threads: how many threads; None for what the machine allows.
         force: replace an output that was made from something else.
@@ -58,6 +73,8 @@ class TrainingPlan:
     fractions: SplitFractions | None = None
     split_seed: int = 0
     hypothesis_column: str = HYPOTHESIS
+    folds: Folds | None = None
+    fold: int | None = None
     device: DeviceChoice = "auto"
     threads: int | None = None
     force: bool = False
@@ -98,11 +115,8 @@ def run_training(
         Interrupted: if a signal asked to stop; the same plan continues.
     """
     device = resolve_device(plan.device)
-    events = open_events(plan.data, plan.features, plan.fractions, plan.split_seed, plan.hypothesis_column)
-    if SPLIT in events.reserved_columns and (plan.fractions is not None or plan.split_seed):
-        msg = f"{plan.data}: has its own column 'split'; --split and --split-seed do not apply"
-        raise UsageError(msg)
-    wanted = _digest(plan, events, device)
+    events = open_for_training(plan)
+    wanted = plan_digest(plan, events, device)
     work = open_work_directory(plan.out, MANIFEST, wanted, force=plan.force, fresh=plan.fresh)
     if work.action is Action.DONE:
         return Training(open_run(plan.out), work.action)
@@ -120,6 +134,22 @@ def run_training(
     checkpoint.unlink(missing_ok=True)
     work.finish()
     return Training(open_run(plan.out), work.action)
+
+
+def open_for_training(plan: TrainingPlan) -> EventsFile:
+    """Open the events of a plan, divided as it says.
+
+    Raises:
+        InputError: if they can't be read.
+        UsageError: if an option does not fit them.
+    """
+    events = open_events(plan.data, plan.features, plan.fractions, plan.split_seed, plan.hypothesis_column)
+    if plan.folds is not None:
+        return events.with_folds(plan.folds, plan.fold)
+    if SPLIT in events.reserved_columns and (plan.fractions is not None or plan.split_seed):
+        msg = f"{plan.data}: has its own column 'split'; --split and --split-seed do not apply"
+        raise UsageError(msg)
+    return events
 
 
 def _train(
@@ -155,21 +185,23 @@ def _train(
     _write(plan, directory, events, device, wanted, replace(fitted, warnings=(*notes, *fitted.warnings)), loaded)
 
 
-def _digest(plan: TrainingPlan, events: EventsFile, device: str) -> str:
-    return digest(
-        {
-            "method": plan.name,
-            "settings": plan.method.settings.model_dump(mode="json"),
-            "data": events.digest,
-            "features": events.features,
-            "seed": plan.seed,
-            "replicas": [plan.replicas.start, plan.replicas.stop],
-            "split": None if plan.fractions is None else plan.fractions.as_tuple(),
-            "split_seed": plan.split_seed,
-            "hypothesis_column": plan.hypothesis_column,
-            "device": device,
-        }
-    )
+def plan_digest(plan: TrainingPlan, events: EventsFile, device: str) -> str:
+    """Digest of everything that the result depends on."""
+    described = {
+        "method": plan.name,
+        "settings": plan.method.settings.model_dump(mode="json"),
+        "data": events.digest,
+        "features": events.features,
+        "seed": plan.seed,
+        "replicas": [plan.replicas.start, plan.replicas.stop],
+        "split": None if plan.fractions is None else plan.fractions.as_tuple(),
+        "split_seed": plan.split_seed,
+        "hypothesis_column": plan.hypothesis_column,
+        "device": device,
+    }
+    if plan.folds is not None:
+        described["folds"] = [plan.folds.as_json(), plan.fold]
+    return digest(described)
 
 
 def _columns(events: EventsFile, names: Sequence[str]) -> tuple[FeatureInfo, ...]:
@@ -187,9 +219,23 @@ def _write(
         write_table(directory / f"{name}.parquet", columns)
     if fitted.scorer is not None:
         fitted.scorer.save(directory)
-    fractions = plan.fractions or SplitFractions()
-    own_split = SPLIT in events.reserved_columns
-    RunManifest(
+    manifest_of(plan, events, device, wanted, fitted, {"load": loaded, **fitted.timings}).write(directory)
+
+
+def manifest_of(
+    plan: TrainingPlan, events: EventsFile, device: str, wanted: str, fitted: Fitted, timings: dict[str, float]
+) -> RunManifest:
+    """Describe a run.
+
+    Args:
+        plan: what was trained.
+        events: on what.
+        device: where.
+        wanted: digest of inputs and settings.
+        fitted: what came of it.
+        timings: seconds by stage.
+    """
+    return RunManifest(
         method=plan.name,
         settings={**plan.method.settings.model_dump(mode="json"), **fitted.resolved},
         features=_columns(events, events.features),
@@ -201,20 +247,29 @@ def _write(
             "path": str(plan.data),
             "digest": events.digest,
             "events": events.rows,
-            "split_fractions": None if own_split else list(fractions.as_tuple()),
-            "split_seed": None if own_split else plan.split_seed,
+            **_assignment(plan, events),
             "hypothesis_column": plan.hypothesis_column,
         },
         digest=wanted,
         seed=plan.seed,
         replicas=(plan.replicas.start, plan.replicas.stop),
         device=device,
-        timings={"load": loaded, **fitted.timings},
+        timings=timings,
         versions=_versions(("numpy", "torch", "numba", "pyarrow", *plan.libraries)),
         warnings=fitted.warnings,
         recommended=fitted.recommended,
         command=plan.command,
-    ).write(directory)
+    )
+
+
+def _assignment(plan: TrainingPlan, events: EventsFile) -> dict[str, Any]:
+    """Say how events were divided."""
+    if plan.folds is not None:
+        return {FOLDS: plan.folds.as_json(), FOLD: plan.fold}
+    if SPLIT in events.reserved_columns:
+        return {"split_fractions": None, "split_seed": None}
+    fractions = plan.fractions or SplitFractions()
+    return {"split_fractions": list(fractions.as_tuple()), "split_seed": plan.split_seed}
 
 
 def _versions(libraries: Sequence[str]) -> dict[str, str]:

@@ -36,6 +36,7 @@ def bdt(
     features: options.Features = None,
     split: options.Split = None,
     split_seed: options.SplitSeed = 0,
+    folds: options.FoldCount = None,
     preset: Annotated[
         Preset | None,
         typer.Option(
@@ -132,5 +133,7 @@ def bdt(
             msg = "--device cuda: scikit-learn grows trees on the CPU only; use --device cpu, or --backend xgboost"
             raise UsageError(msg)
         device = Device.CPU
-    request = Request(events, out, features, split, split_seed, replicas, seed, device, threads, force, fresh, as_json)
+    request = Request(
+        events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json
+    )
     run_method("bdt", BoostedTrees(resolved), departures, request, (library,))

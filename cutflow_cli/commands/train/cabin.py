@@ -69,6 +69,7 @@ def cabin_scan(
     fom: options.Fom = None,
     split: options.Split = None,
     split_seed: options.SplitSeed = 0,
+    folds: options.FoldCount = None,
     preset: Annotated[
         Preset | None,
         typer.Option(
@@ -158,7 +159,9 @@ def cabin_scan(
         bootstrap=bootstrap,
     )  # fmt: skip
     resolved, departures = checked_settings(CabinSettings, PRESETS, chosen, settings)
-    request = Request(events, out, features, split, split_seed, replicas, seed, device, threads, force, fresh, as_json)
+    request = Request(
+        events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json
+    )
     run_method("cabin-scan", CabinScan(resolved), departures, request)
 
 

@@ -54,6 +54,7 @@ def cut_and_count(
     features: options.Features = None,
     split: options.Split = None,
     split_seed: options.SplitSeed = 0,
+    folds: options.FoldCount = None,
     preset: Annotated[
         Preset | None,
         typer.Option(
@@ -169,5 +170,7 @@ def cut_and_count(
         cross_check=cross_check, bootstrap=bootstrap,
     )  # fmt: skip
     resolved, departures = checked_settings(CutAndCountSettings, PRESETS, chosen, settings)
-    request = Request(events, out, features, split, split_seed, replicas, seed, Device.CPU, None, force, fresh, as_json)
+    request = Request(
+        events, out, features, split, split_seed, folds, replicas, seed, Device.CPU, None, force, fresh, as_json
+    )
     run_method("cut-and-count", CutAndCount(resolved), departures, request)

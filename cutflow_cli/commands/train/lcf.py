@@ -63,6 +63,7 @@ def lcf_command(strategy: Strategy) -> Callable[..., None]:
         ] = None,
         split: options.Split = None,
         split_seed: options.SplitSeed = 0,
+        folds: options.FoldCount = None,
         preset: Annotated[
             Preset | None,
             typer.Option(
@@ -181,7 +182,7 @@ def lcf_command(strategy: Strategy) -> Callable[..., None]:
         )  # fmt: skip
         resolved, departures = checked_settings(strategy, chosen, settings)
         request = Request(
-            events, out, features, split, split_seed, replicas, seed, device, threads, force, fresh, as_json
+            events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json
         )
         run_method(f"lcf-{strategy}", LearnableCutFlow(resolved), departures, request)
 

@@ -52,6 +52,7 @@ def mlp(
     features: options.Features = None,
     split: options.Split = None,
     split_seed: options.SplitSeed = 0,
+    folds: options.FoldCount = None,
     preset: Annotated[
         Preset | None,
         typer.Option(
@@ -161,5 +162,7 @@ def mlp(
         MultilayerPerceptron,
     )  # takes torch with it, which mistakes need not wait for
 
-    request = Request(events, out, features, split, split_seed, replicas, seed, device, threads, force, fresh, as_json)
+    request = Request(
+        events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json
+    )
     run_method("mlp", MultilayerPerceptron(resolved), departures, request, ("safetensors",))

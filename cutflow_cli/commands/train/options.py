@@ -57,6 +57,17 @@ Split = Annotated[
     ),
 ]
 SplitSeed = Annotated[int, typer.Option(metavar="N", min=0, help="Seed of that assignment.", rich_help_panel=SELECTION)]
+FoldCount = Annotated[
+    int | None,
+    typer.Option(
+        "--folds",
+        metavar="K",
+        help="Train K times, each time without another of K parts of all events, whatever their split; evaluate then "
+        "judges every event by the training that did not see it. --split-seed moves the parts.",
+        show_default="one training, on its split",
+        rich_help_panel=SELECTION,
+    ),
+]
 SettingsFile = Annotated[
     Path | None,
     typer.Option(

@@ -119,6 +119,7 @@ def punzi(
     ] = None,
     split: options.Split = None,
     split_seed: options.SplitSeed = 0,
+    folds: options.FoldCount = None,
     preset: Annotated[
         Preset | None,
         typer.Option(help="punzi: the publication to the letter (EPJ C 82:121, section 5).", rich_help_panel=TRAINING),
@@ -211,7 +212,7 @@ def punzi(
     from cutflow_cli.models.punzi.model import PunziNet  # torch, which takes its time
 
     request = Request(
-        events, out, features, split, split_seed, replicas, seed, device, threads, force, fresh, as_json,
+        events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json,
         hypothesis_column=hypothesis_column,
     )  # fmt: skip
     run_method("punzi", PunziNet(resolved), departures, request, ("safetensors",))

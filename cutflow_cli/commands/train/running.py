@@ -29,6 +29,7 @@ class Request:
     features: str | None
     split: str | None
     split_seed: int
+    folds: int | None
     replicas: str
     seed: int
     device: Device
@@ -103,8 +104,10 @@ def run_method(
         libraries: further libraries whose versions are recorded.
     """
     from cutflow_cli.engine.replicas import parse_replicas
+    from cutflow_cli.events.folds import Folds
     from cutflow_cli.events.schema import HYPOTHESIS
     from cutflow_cli.events.splits import SplitFractions
+    from cutflow_cli.models.folds import run_folds
     from cutflow_cli.models.training import TrainingPlan, run_training
 
     for text in departures:
@@ -134,7 +137,12 @@ def run_method(
         terminal.note(text)
 
     with terminal.progress(f"training {name}") as progress:
-        training = run_training(plan, say=say, progress=progress)
+        if request.folds is None:
+            training = run_training(plan, say=say, progress=progress)
+        else:
+            training = run_folds(
+                plan, Folds.of(request.folds, request.split_seed, plan.fractions), say=say, progress=progress
+            )
     _report(training, said, as_json=request.as_json)
 
 
