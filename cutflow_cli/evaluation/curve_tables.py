@@ -9,9 +9,11 @@ from cutflow_cli.evaluation.curves import RunCurve
 from cutflow_cli.evaluation.rows import MetricRow, NamedFlow, RocRow, RowKind
 from cutflow_cli.evaluation.tables import spread_rows
 from cutflow_cli.events.schema import Split
-from cutflow_cli.metrics.curves import CURVE_METRICS, background_at, summarise_curve
+from cutflow_cli.metrics.curve_summary import curve_metrics, summarise_curve
+from cutflow_cli.metrics.curves import background_at
 from cutflow_cli.metrics.estimate import Estimate
 from cutflow_cli.metrics.figures_of_merit import MIN_EFFECTIVE_EVENTS
+from cutflow_cli.metrics.formula import Formula
 from cutflow_cli.selection.cut import Region
 from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA
 
@@ -22,21 +24,24 @@ AT_SELECTION = "background_efficiency_at"
 
 
 def curve_metric_rows(
-    curves: Iterable[RunCurve], min_effective_events: float = MIN_EFFECTIVE_EVENTS
+    curves: Iterable[RunCurve],
+    min_effective_events: float = MIN_EFFECTIVE_EVENTS,
+    formulas: Sequence[Formula] = (),
 ) -> tuple[MetricRow, ...]:
     """Compute what is quoted of every curve, with the spread over replicas.
 
     Args:
         curves: of replicas and consensus.
         min_effective_events: effective background events that must be left to quote a rejection or a maximum.
+        formulas: the user's figures of merit, of which the maximum over the curve is quoted.
     """
     groups: dict[tuple[str, Split], list[RunCurve]] = {}
     for one in curves:
         groups.setdefault((one.run, one.split), []).append(one)
     rows: list[MetricRow] = []
     for (run, split), members in groups.items():
-        found = [(one.replica, _summary(one, min_effective_events)) for one in members]
-        rows.extend(spread_rows(run, members[0].method, None, None, None, split, tuple(CURVE_METRICS), found))
+        found = [(one.replica, _summary(one, min_effective_events, formulas)) for one in members]
+        rows.extend(spread_rows(run, members[0].method, None, None, None, split, curve_metrics(formulas), found))
     return tuple(rows)
 
 
@@ -61,10 +66,10 @@ def at_selection_rows(curves: Sequence[RunCurve], split: Split) -> tuple[MetricR
     )  # fmt: skip
 
 
-def _summary(one: RunCurve, min_effective_events: float) -> dict[str, Estimate]:
+def _summary(one: RunCurve, min_effective_events: float, formulas: Sequence[Formula]) -> dict[str, Estimate]:
     if one.curve is None:
-        return dict.fromkeys(CURVE_METRICS, Estimate.undefined(one.reason or "there is no curve"))
-    return summarise_curve(one.curve, min_effective_events)
+        return dict.fromkeys(curve_metrics(formulas), Estimate.undefined(one.reason or "there is no curve"))
+    return summarise_curve(one.curve, min_effective_events, formulas)
 
 
 def roc_rows(

@@ -233,7 +233,7 @@ def _metrics(
     }
     return (
         *metric_rows(opened.flows, counted, options, punzi),
-        *curve_metric_rows(curves, options.min_effective_events),
+        *curve_metric_rows(curves, options.min_effective_events, options.formulas),
         *at_selection_rows(curves, opened.split),
     )
 

@@ -21,7 +21,7 @@ from cutflow_cli.evaluation.report import Report
 from cutflow_cli.evaluation.rows import MetricRow
 from cutflow_cli.evaluation.side_by_side import side_by_side_tables
 from cutflow_cli.events.schema import SPLITS
-from cutflow_cli.metrics.curves import CURVE_METRICS
+from cutflow_cli.metrics.curve_summary import shown_metrics
 from cutflow_cli.metrics.sensitivity import UNKNOWN
 from cutflow_cli.metrics.summary import METRICS
 from cutflow_cli.runs import Run
@@ -148,8 +148,9 @@ def metric_tables(report: Report) -> Iterator[PrintedTable]:
         if (row.run, row.working_point, row.hypothesis) in detailed:
             cells.setdefault(label(row.run, row.working_point, row.hypothesis), {})[row.metric] = row
     curves = {str(run["name"]) for run in report.manifest.runs if run["curve"] in ("score", "working points")}
+    of_curves = shown_metrics(list(report.formulas))
     for row in report.consensus:
-        if row.working_point is None and row.metric in CURVE_METRICS and row.run in curves:
+        if row.working_point is None and row.metric in of_curves and row.run in curves:
             cells.setdefault(_column_of(report, row.run), {})[row.metric] = row
     unsteady = {  # undefined for some replicas, hence without a spread
         (row.run, row.working_point, row.hypothesis, row.metric): row.reason
@@ -187,8 +188,9 @@ def _metric_table(
     known = any(cells[name].get("punzi_sigma_min") and _known(cells[name]["punzi_sigma_min"]) for name in cells)
     metrics = [name for name in METRICS if known or name != "punzi_sigma_min"]
     metrics += list(report.formulas)
-    metrics += list(CURVE_METRICS) if curves else []
-    titles = TITLES | {name: name for name in report.formulas}
+    of_curves = shown_metrics(list(report.formulas))
+    metrics += list(of_curves) if curves else []
+    titles = TITLES | of_curves | {name: name for name in report.formulas}
     width = max(len(titles[metric]) for metric in metrics)
     for used in range(1, len(columns) + 1):
         notes = Notes()
@@ -204,7 +206,7 @@ def _metric_table(
             _metric_title(report),
             ("", *columns[:used]),
             tuple(rows),
-            (_metric_meaning(report), *_formula_lines(report), *notes.lines),
+            (_metric_meaning(report), *_formula_lines(report), *_maximum_lines(curves=curves), *notes.lines),
         )
         taken = used
     return table, taken
@@ -228,6 +230,16 @@ def _metric_meaning(report: Report) -> str:
 
 def _formula_lines(report: Report) -> tuple[str, ...]:
     return tuple(f"{name} = {text}" for name, text in report.formulas.items() if name != text)
+
+
+def _maximum_lines(*, curves: bool) -> tuple[str, ...]:
+    """Say what maxima over thresholds are worth, where there are any."""
+    if not curves:
+        return ()
+    return (
+        "max: over the thresholds of the curve, chosen on the events that it is quoted on, hence biased upwards;",
+        "the number to quote is that of the working point on split test, whose threshold was chosen on other events",
+    )
 
 
 def _metric_cell(row: MetricRow, unsteady: str | None, notes: Notes) -> str:

@@ -108,8 +108,8 @@ def _explained(report: Report) -> tuple[str, ...]:
     lines = [
         f"± statistical error; ε_s to {last}: at the working point of the run (ACC: raw accuracy); AUC to max: of its "
         "curve; R50: 1/ε_b at ε_s = 0.5",
-        f"max S/√(S+B): over the points of the curve that keep {least:g} effective background events, found on these "
-        "events",
+        f"max S/√(S+B): over the points of the curve that keep {least:g} effective background events, chosen on these "
+        "events, hence biased upwards",
     ]
     scans = [run for run, kind in kinds.items() if kind == "working points"]
     single = [run for run, kind in kinds.items() if kind == "selection"]

@@ -16,8 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cutflow_cli.metrics.classification import none_of, rejection
 from cutflow_cli.metrics.estimate import LIMIT_LEVEL, Estimate
-from cutflow_cli.metrics.figures_of_merit import FIGURES_OF_MERIT, MIN_EFFECTIVE_EVENTS, Yields, figure_of_merit
-from cutflow_cli.metrics.significance import asimov, signal_over_sqrt_all
+from cutflow_cli.metrics.figures_of_merit import MIN_EFFECTIVE_EVENTS
 
 #: Signal efficiencies, in per cent, at which the background of curves is compared.
 COMPARED_AT = (10, 30, 50, 70, 90)
@@ -28,6 +27,7 @@ CURVE_METRICS: dict[str, str] = {
     "auc": "AUC",
     **{f"rejection_at_{share}": f"R{share}" for share in REJECTION_AT},
     **{f"background_efficiency_at_{share}": f"ε_b at ε_s = {share / 100:g}" for share in COMPARED_AT},
+    "max_s_over_sqrt_b": "max S/√B",
     "max_s_over_sqrt_s_plus_b": "max S/√(S+B)",
     "max_asimov": "max Asimov Z",
 }
@@ -226,57 +226,3 @@ def rejection_at(
         what = f"only {kept:.3g} effective background events are left at ε_s = {signal_efficiency:g}"
         return Estimate.undefined(f"{what}, fewer than {min_effective_events:g}: the rejection is not quoted")
     return rejection(share, float(curve.background.n_eff[-1]))
-
-
-def best_point(
-    curve: RocCurve, figure: str, min_effective_events: float = MIN_EFFECTIVE_EVENTS
-) -> tuple[Estimate, int | None]:
-    """Return the largest figure of merit over the points of a curve, with its error at that point.
-
-    It is the maximum of a number that fluctuates, found on the events that it is quoted on, hence too good; the figure
-    at a threshold chosen on other events is not.
-
-    Args:
-        curve: the curve.
-        figure: `asimov`, with the systematic uncertainty of the curve's background, or `s_over_sqrt_s_plus_b`.
-        min_effective_events: effective background events that a point must keep.
-
-    Returns:
-        The figure, and the position of its point; None where no point keeps enough background.
-    """
-    S, B = curve.signal, curve.background
-    yields = Yields(S.sumw, B.sumw, B.sumw2 + _systematic_variance(B), S.sumw[-1], B.sumw[-1])
-    values = figure_of_merit(figure, yields)
-    values = np.where(B.n_eff >= min_effective_events, values, -np.inf)
-    best = int(np.argmax(values))
-    if not np.isfinite(values[best]):
-        what = f"keeps {min_effective_events:g} effective background events"
-        return Estimate.undefined(f"no point of the curve {what}, so {FIGURES_OF_MERIT[figure]} has no maximum"), None
-    s, b = (Estimate(float(one.sumw[best]), math.sqrt(one.sumw2[best])) for one in (S, B))
-    if figure == "asimov":
-        return asimov(s, b, float(B.relative_systematic[best])), best
-    return signal_over_sqrt_all(s, b), best
-
-
-def _systematic_variance(background: Cumulative) -> Floats:
-    return np.zeros_like(background.sumw) if background.systematic is None else background.systematic**2
-
-
-def summarise_curve(curve: RocCurve, min_effective_events: float = MIN_EFFECTIVE_EVENTS) -> dict[str, Estimate]:
-    """Compute all of `CURVE_METRICS`.
-
-    Args:
-        curve: the curve.
-        min_effective_events: effective background events that must be left to quote a rejection or a maximum.
-    """
-    found = {"auc": area(curve)}
-    found |= {f"rejection_at_{share}": rejection_at(curve, share / 100, min_effective_events) for share in REJECTION_AT}
-    found |= {f"background_efficiency_at_{share}": background_at(curve, share / 100) for share in COMPARED_AT}
-    for figure in ("s_over_sqrt_s_plus_b", "asimov"):
-        number, position = best_point(curve, figure, min_effective_events)
-        if position is not None and curve.continuous and number.reason is None:
-            threshold = float(curve.thresholds[position])
-            shown = f"{threshold:.4g}" if threshold < 0.9999 else f"{threshold:.9g}"
-            number = Estimate(number.value, number.error, f"at a score above {shown}")
-        found[f"max_{figure}"] = number
-    return found

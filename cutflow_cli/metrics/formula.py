@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cutflow_cli.errors import InputError, UsageError
 from cutflow_cli.metrics.estimate import Estimate
@@ -52,8 +53,14 @@ class Formula:
 
     def value(self, s: float, b: float, sigma_s: float, sigma_b: float) -> float:
         """Compute it; division by zero and the like give infinity or NaN."""
+        return float(self.values(*(np.array([value]) for value in (s, b, sigma_s, sigma_b)))[0])
+
+    def values(
+        self, s: NDArray[np.float64], b: NDArray[np.float64], sigma_s: NDArray[np.float64], sigma_b: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Compute it for many selections, each array of shape (selections,)."""
         columns = {"s": s, "b": b, "sigma_s": sigma_s, "sigma_b": sigma_b}
-        return float(evaluate(self.node, {name: np.array([value]) for name, value in columns.items()}, 1)[0])
+        return np.asarray(evaluate(self.node, columns, len(s)), dtype=np.float64)
 
     def estimate(self, signal: Estimate, background: Estimate, background_uncertainty: float = 0.0) -> Estimate:
         """Compute it for measured S and B, with its statistical error by numerical derivatives (`propagated`).

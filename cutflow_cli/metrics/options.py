@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cutflow_cli.errors import UsageError
+from cutflow_cli.metrics.curve_summary import PLACES
 from cutflow_cli.metrics.curves import CURVE_METRICS
 from cutflow_cli.metrics.figures_of_merit import MIN_EFFECTIVE_EVENTS
 from cutflow_cli.metrics.formula import Formula, parse_formula
@@ -65,5 +66,5 @@ def read_options(
             raise UsageError(msg)
     read: list[Formula] = []
     for text in formulas:
-        read.append(parse_formula(text, {*METRICS, *CURVE_METRICS, *(one.name for one in read)}))
+        read.append(parse_formula(text, {*METRICS, *CURVE_METRICS, *PLACES, *(one.name for one in read)}))
     return FigureOptions(parse_systematics(systematics), min_effective_events, tuple(read), punzi_a, punzi_b)

@@ -16,7 +16,7 @@ from cutflow_cli.evaluation.report import read_report
 from cutflow_cli.events.schema import SPLITS, EventsMetadata, ProcessInfo
 from cutflow_cli.events.table import open_events
 from cutflow_cli.events.writer import EventsWriter
-from cutflow_cli.metrics.curves import CURVE_METRICS
+from cutflow_cli.metrics.curve_summary import curve_metrics
 from cutflow_cli.metrics.options import read_options
 
 ROC_COLUMNS = (
@@ -96,7 +96,7 @@ def test_every_number_of_every_curve(make_sample, make_run, make_scan, make_scor
             rows = [row for row in report.metrics if (row.run, row.split, row.metric) == (run, split, "auc")]
             assert len(rows) == replicas + 2
     found = {row.metric for row in report.metrics if row.working_point is None}
-    assert found == {*CURVE_METRICS, "background_efficiency_at"}
+    assert found == {*curve_metrics(), "background_efficiency_at"}
     assert {(run["name"], run["curve"], run["working_point"]) for run in report.manifest.runs} == {
         ("net", "score", "default"),
         ("scan", "working points", "signal_efficiency=0.5"),

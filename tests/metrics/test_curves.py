@@ -11,16 +11,14 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from cutflow_cli.metrics.classification import efficiency
+from cutflow_cli.metrics.curve_summary import curve_metrics, summarise_curve
 from cutflow_cli.metrics.curves import (
-    CURVE_METRICS,
     Cumulative,
     area,
     background_at,
-    best_point,
     polygon,
     rejection_at,
     signal_at,
-    summarise_curve,
 )
 from cutflow_cli.metrics.score_histogram import ScoreHistograms
 from cutflow_cli.metrics.yields import Sums
@@ -160,25 +158,10 @@ def test_a_scan_keeps_all_its_points():
     assert area(curve).value == pytest.approx(0.2 * 0.975 + 0.3 * 0.955 + 0.5 * 0.48)
 
 
-def test_the_maximum_asks_for_enough_background():
-    score = np.linspace(0.999, 0.001, 400, dtype=np.float32)
-    label = np.array([1, 0] * 200)
-    label[:20] = 1
-    curve = curve_of(score, label, np.ones(400))
-    number, position = best_point(curve, "s_over_sqrt_s_plus_b")
-    assert curve.background.n_eff[position] >= 10
-    S, B = curve.signal.sumw, curve.background.sumw
-    allowed = B >= 10
-    assert number.value == pytest.approx((S[allowed] / np.sqrt(S[allowed] + B[allowed])).max())
-    undefined, nowhere = best_point(curve, "asimov", min_effective_events=1000)
-    assert (undefined.value, nowhere) == (None, None)
-    assert "no point of the curve keeps 1000 effective background events" in undefined.reason
-
-
 def test_summary_is_complete_and_thinning_keeps_the_curve():
     curve = curve_of(*sample())
     found = summarise_curve(curve)
-    assert list(found) == list(CURVE_METRICS)
+    assert list(found) == list(curve_metrics())
     thin = curve.thinned(500)
     assert 250 < len(thin) <= 500
     assert area(thin).value == pytest.approx(found["auc"].value, abs=2e-4)
