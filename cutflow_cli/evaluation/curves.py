@@ -219,7 +219,7 @@ def _through(
         kept = [events.of_class(flow.cuts, role, split, None) for flow in flows]
         every = (*(one.passed for one in kept), kept[0].total)
         sums.append([(one.sumw, one.sumw2) for one in every])
-        if role == "background" and systematics:
+        if role == "background" and (systematics or events.shifts is not None):
             whole = events.of_class((), role, split, None)
-            moved = [systematics.relative(dict(one.yields)) * abs(one.passed.sumw) for one in (*kept, whole)]
+            moved = [one.relative_uncertainty(systematics) * abs(one.passed.sumw) for one in (*kept, whole)]
     return polygon(sums[0], sums[1], moved or None)

@@ -39,7 +39,9 @@ from cutflow_cli.evaluation.rows import MetricRow, NamedFlow
 from cutflow_cli.evaluation.tables import check_names, metric_rows
 from cutflow_cli.evaluation.tally import tally
 from cutflow_cli.evaluation.totals import totals_rows
-from cutflow_cli.events.schema import Split
+from cutflow_cli.evaluation.variation_rows import variation_rows
+from cutflow_cli.evaluation.variations import choose_variations, count_variations, in_turn
+from cutflow_cli.events.schema import Split, VariationInfo
 from cutflow_cli.events.table import EventsFile
 from cutflow_cli.metrics.options import FigureOptions
 from cutflow_cli.metrics.systematics import require_processes
@@ -74,6 +76,7 @@ class _Opened:
         events: with all that the runs cut on.
         split: the one that is quoted.
         flows: of all runs.
+        variations: systematic variations to count them under.
     """
 
     names: list[str]
@@ -82,6 +85,7 @@ class _Opened:
     events: EventsFile
     split: Split
     flows: list[NamedFlow]
+    variations: tuple[VariationInfo, ...]
 
     def records(self, curves: Sequence[RunCurve]) -> tuple[dict[str, Any], ...]:
         return tuple(
@@ -98,6 +102,7 @@ def evaluate_runs(
     split: Split = "test",
     options: FigureOptions | None = None,
     working_point: str | None = None,
+    variations: Sequence[str] | None = None,
     look: Look | None = None,
     force: bool = False,
     command: str | None = None,
@@ -116,6 +121,7 @@ def evaluate_runs(
         split: which split is quoted.
         options: how figures of merit are computed, and the user's own.
         working_point: which working point to quote, for the runs that have it, instead of the recommended one.
+        variations: names of systematic variations of the events that count; None for all.
         look: how figures look; None to draw none.
         force: replace another report.
         command: the command line, for the manifest.
@@ -130,7 +136,7 @@ def evaluate_runs(
     """
     chosen = options or FigureOptions()
     draw = None if look is None else _figure_drawer()
-    opened = _open(runs, cuts, data, split, working_point)
+    opened = _open(runs, cuts, data, split, working_point, variations)
     _require_background(opened.events, chosen, str(data))
     wanted = _digest(opened, chosen, look)
     work = open_work_directory(out, MANIFEST, wanted, force=force, fresh=True)
@@ -155,14 +161,22 @@ def evaluate_runs(
     return report
 
 
-def _open(runs: Sequence[Path], cuts: Sequence[Path], data: Path, split: Split, working_point: str | None) -> _Opened:
+def _open(
+    runs: Sequence[Path],
+    cuts: Sequence[Path],
+    data: Path,
+    split: Split,
+    working_point: str | None,
+    variations: Sequence[str] | None,
+) -> _Opened:
     """Open everything, and check that it fits together."""
     opened = [*map(open_run, runs), *map(open_cuts, cuts)]
     names = name_runs(opened)
     require_consensus(opened)
     quoted = quoted_points(opened, names, working_point)
     events, opened = open_data(opened, names, data)
-    return _Opened(names, opened, quoted, events, split, named_flows(opened, names, events))
+    varied = choose_variations(events.metadata, variations, str(data))
+    return _Opened(names, opened, quoted, events, split, named_flows(opened, names, events), varied)
 
 
 def _digest(opened: _Opened, options: FigureOptions, look: Look | None) -> str:
@@ -174,6 +188,7 @@ def _digest(opened: _Opened, options: FigureOptions, look: Look | None) -> str:
             "split": opened.split,
             "figure_options": options.as_json(),
             "quoted": opened.quoted,
+            "variations": [one.name for one in opened.variations],
             "figures": None if look is None else look.as_json(),
             "format": FORMAT,
         }
@@ -195,10 +210,15 @@ def _count(
     _check_data(totals, flows, split, where)
     shown = [one for one in totals.splits() if one in ("train", split)]
     scores = ScoreCollector(opened.runs, opened.names, totals, shown, options.systematics)
-    details = Details.of(flows, opened.quoted, totals, split, events)
+    details = Details.of(flows, opened.quoted, totals, split, events, opened.variations)
     listeners = [scores, *details.listeners]
-    counts = tally(events, [named.flow for named in flows], progress=progress, listeners=listeners)
-    counted = normalise(counts, processes)
+    first = in_turn(progress, 0, 1 + len(opened.variations))
+    counts = tally(events, [named.flow for named in flows], progress=first, listeners=listeners)
+    varied = count_variations(
+        events, [named.flow for named in flows], normalise(counts, processes), opened.variations, split,
+        details.under, progress,
+    )  # fmt: skip
+    counted = varied.attached()
     curves = run_curves(flows, counted, scores, opened.quoted, options.systematics)
     before, unknown = find_preselection(events.metadata.preselection, counted, where)
     metrics = _metrics(opened, options, totals, counted, curves)
@@ -211,13 +231,15 @@ def _count(
         processes=tuple((process.name, process.role) for process in processes),
         luminosity=events.metadata.luminosity,
         preselection=events.metadata.preselection,
+        systematic_variations=varied.as_json(),
         notes=(*notes_on(opened.runs, opened.names, events, counted), *unknown),
         versions=_versions(),
         command=command,
     )
     report = Report(
         out, manifest, metrics, cut_flow_rows(flows, counted, before), roc_rows(metrics, flows, curves),
-        totals_rows(flows, counted, options), *details.rows(options),
+        totals_rows(flows, counted, options), *details.rows(options, varied.sources),
+        variations=variation_rows(flows, counted, varied, split, options),
     )  # fmt: skip
     return replace(report, manifest=replace(manifest, warnings=warnings_of(report, counted))), curves
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,13 @@ from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.schema import SPLITS, ProcessInfo, Role, Split
 from cutflow_cli.metrics.summary import Kept
 from cutflow_cli.metrics.yields import Sums
+
+
+class BackgroundShifts(Protocol):
+    """What systematic variations do to the background (`cutflow_cli.evaluation.variations.Variations`)."""
+
+    def of_background(self, prefix: Prefix, split: Split) -> float:
+        """Return the uncertainty of the background after a stage of a selection, in events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +36,13 @@ class Normalised:
         tally: the sums as counted.
         processes: name and role of each process.
         scale: shape (1 + hypotheses, processes, splits).
+        shifts: what variations do to the background; None without any.
     """
 
     tally: Tally
     processes: tuple[ProcessInfo, ...]
     scale: NDArray[np.float64]
+    shifts: BackgroundShifts | None = None
 
     def splits(self) -> tuple[Split, ...]:
         """Return the splits that hold events of both classes."""
@@ -95,7 +105,11 @@ class Normalised:
             weights=tuple(sums.mean_weight for sums in total if sums.events),
             yields=tuple((self.processes[p].name, sums.sumw) for p, sums in zip(members, passed, strict=True)),
             undefined=undefined,
+            shift=self._shift(prefix, role, split) if undefined is None else 0.0,
         )
+
+    def _shift(self, prefix: Prefix, role: Role, split: Split) -> float:
+        return 0.0 if self.shifts is None or role == "signal" else self.shifts.of_background(prefix, split)
 
 
 def normalise(tally: Tally, processes: Iterable[ProcessInfo]) -> Normalised:

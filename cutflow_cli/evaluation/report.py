@@ -13,15 +13,19 @@ from cutflow_cli.errors import InputError
 from cutflow_cli.evaluation.comparison import Comparison, compare_splits
 from cutflow_cli.evaluation.detail_rows import CorrelationRow, OverlapRow, TotalsRow, VariantRow
 from cutflow_cli.evaluation.hypotheses import CutDistance, HypothesisSummary, summarise_hypotheses
+from cutflow_cli.evaluation.printed import listed
 from cutflow_cli.evaluation.rows import CutFlowRow, MetricRow, RocRow
 from cutflow_cli.evaluation.table_files import TABLES, as_record, read_rows, write_rows
+from cutflow_cli.evaluation.variation_rows import VariationRow
 from cutflow_cli.events.schema import Role, Split
 from cutflow_cli.metrics.systematics import BackgroundSystematics
 
 MANIFEST = "report.json"
 FIGURES = "figures"
 #: Changed with the meaning of the tables, so that a report of an earlier version is not taken for a finished one.
-FORMAT = 4
+FORMAT = 5
+#: More sources of systematic variations than this are counted rather than named.
+_SOURCES_NAMED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class ReportManifest:
         processes: name and role of each process.
         luminosity: in fb⁻¹; None where weights came as yields.
         preselection: what the events had passed before.
+        systematic_variations: name, source, weight, and processes of each that counts.
         notes: what a reader should know of how the events were understood, a sentence each.
         warnings: what a reader should worry about, a sentence each.
         figures: files below `figures/`.
@@ -54,6 +59,7 @@ class ReportManifest:
     processes: tuple[tuple[str, Role], ...]
     luminosity: float | None = None
     preselection: tuple[str, ...] = ()
+    systematic_variations: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     figures: tuple[str, ...] = ()
@@ -77,6 +83,7 @@ class Report:
         stability: likewise with each boundary moved.
         overlap: events that pairs of quoted selections have in common, likewise.
         correlations: of the features, on the quoted split.
+        variations: consensus selections under systematic variations, likewise.
         fresh: whether this call made it, rather than found it finished.
     """
 
@@ -90,6 +97,7 @@ class Report:
     stability: tuple[VariantRow, ...] = ()
     overlap: tuple[OverlapRow, ...] = ()
     correlations: tuple[CorrelationRow, ...] = ()
+    variations: tuple[VariationRow, ...] = ()
     fresh: bool = True
 
     @property
@@ -102,7 +110,12 @@ class Report:
         """What σ_B is made of, in words."""
         recorded = self.manifest.figure_options["background_systematic"]
         systematics = BackgroundSystematics(recorded["common"], tuple(recorded["own"].items()))
-        return f"MC statistics ⊕ {systematics}" if systematics else "MC statistics"
+        parts = ["MC statistics", *([str(systematics)] if systematics else ())]
+        sources = dict.fromkeys(str(one["source"]) for one in self.manifest.systematic_variations)
+        if sources:
+            named = len(sources) <= _SOURCES_NAMED
+            parts.append(f"shift by {listed(sources)}" if named else f"shifts by {len(sources)} systematic variations")
+        return " ⊕ ".join(parts)
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -191,7 +204,7 @@ def read_report(directory: Path) -> Report:
         msg = f"{path}: schema version {raw.get('schema_version')}, this cutflow reads {RUN_SCHEMA_VERSION}"
         raise InputError(msg)
     try:
-        for name in ("runs", "preselection", "notes", "warnings", "figures"):
+        for name in ("runs", "preselection", "systematic_variations", "notes", "warnings", "figures"):
             raw[name] = tuple(raw[name])
         raw["processes"] = tuple((name, role) for name, role in raw["processes"])
         return Report(

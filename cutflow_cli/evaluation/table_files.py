@@ -15,6 +15,7 @@ from cutflow_cli.artifacts import written_file
 from cutflow_cli.errors import InputError
 from cutflow_cli.evaluation.detail_rows import CorrelationRow, OverlapRow, TotalsRow, VariantRow
 from cutflow_cli.evaluation.rows import CutFlowRow, MetricRow, RocRow
+from cutflow_cli.evaluation.variation_rows import VariationRow
 
 _ARROW: dict[Any, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa.float64()}
 #: Columns that hold small numbers.
@@ -56,6 +57,7 @@ TABLES = (
     TableFile("stability", "stability.parquet", VariantRow),
     TableFile("overlap", "overlap.parquet", OverlapRow),
     TableFile("correlations", "correlations.parquet", CorrelationRow),
+    TableFile("variations", "variations.parquet", VariationRow),
 )
 
 

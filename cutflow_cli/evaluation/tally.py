@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 from cutflow_cli.errors import InputError
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.schema import ROW_GROUP_EVENTS, SPLITS
-from cutflow_cli.events.table import EventsFile
 from cutflow_cli.selection.cut import Cut
 from cutflow_cli.selection.cutflow import CutFlow
 
@@ -44,6 +44,25 @@ class Tally:
     not_finite: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
+class EventSource(Protocol):
+    """Events to count: a file (`EventsFile`), or what is made of one."""
+
+    @property
+    def path(self) -> Path:
+        """The file, for messages."""
+
+    @property
+    def rows(self) -> int:
+        """Number of events."""
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """Names of the processes, in the order that batches count them in."""
+
+    def batches(self, columns: Sequence[str], rows: int) -> Iterator[EventBatch]:
+        """Read the events from beginning to end, so many at a time at most."""
+
+
 class Listener(Protocol):
     """What else is made of the events of the same pass."""
 
@@ -69,7 +88,7 @@ class _Path:
 
 
 def tally(
-    events: EventsFile,
+    events: EventSource,
     flows: Iterable[CutFlow],
     rows: int = ROW_GROUP_EVENTS,
     progress: Callable[[float, str], None] | None = None,

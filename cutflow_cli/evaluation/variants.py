@@ -98,24 +98,36 @@ class VariantCounter:
         found = [np.bincount(place, values, size) for values in (np.ones(len(rows)), weight, weight**2)]
         return np.asarray(np.stack(found, axis=1).reshape(len(chosen), processes, 3))
 
-    def rows(self, options: FigureOptions) -> tuple[tuple[VariantRow, ...], tuple[VariantRow, ...]]:
+    def background_yields(self) -> list[NDArray[np.float64]]:
+        """Return B of each flow as it is and of its variants, each of shape (1 + variants,)."""
+        background = self._members("background")
+        return [
+            passed[background, 1].sum()
+            + np.concatenate([[0.0], (exchanged[:, 0] - exchanged[:, 1])[:, background, 1].sum(axis=1)])
+            for passed, exchanged in zip(self._passed, self._exchanged, strict=True)
+        ]
+
+    def rows(
+        self, options: FigureOptions, shifts: Sequence[NDArray[np.float64]]
+    ) -> tuple[tuple[VariantRow, ...], tuple[VariantRow, ...]]:
         """Return the rows of `n_minus_1.parquet` and of `stability.parquet`.
 
         Args:
             options: how figures of merit are computed.
+            shifts: uncertainty of `background_yields` by systematic variations, likewise.
         """
         without: list[VariantRow] = []
         moved: list[VariantRow] = []
-        for named, variants, passed, exchanged in zip(
-            self._flows, self._variants, self._passed, self._exchanged, strict=True
+        for named, variants, passed, exchanged, (own, *others) in zip(
+            self._flows, self._variants, self._passed, self._exchanged, shifts, strict=True
         ):
-            kept = self._kept(named, passed)
+            kept = self._kept(named, passed, own)
             as_it_is = brief(*kept, options)
             plain = _Variant(0, None)
             without.append(self._row(named, plain, kept, as_it_is, as_it_is, Exchange()))
             moved.append(self._row(named, plain, kept, as_it_is, as_it_is, Exchange()))
-            for variant, (gained, lost) in zip(variants, exchanged, strict=True):
-                kept = self._kept(named, passed + gained - lost)
+            for variant, (gained, lost), shift in zip(variants, exchanged, others, strict=True):
+                kept = self._kept(named, passed + gained - lost, shift)
                 exchange = Exchange(*(self._squares(one) for one in (gained, lost)))
                 into = without if variant.cut is None else moved
                 into.append(self._row(named, variant, kept, brief(*kept, options), as_it_is, exchange))
@@ -128,7 +140,7 @@ class VariantCounter:
         signal, background = (float(sums[self._members(role), 2].sum()) for role in CLASSES)
         return signal, background
 
-    def _kept(self, named: NamedFlow, passed: NDArray[np.float64]) -> tuple[Kept, Kept]:
+    def _kept(self, named: NamedFlow, passed: NDArray[np.float64], shift: float) -> tuple[Kept, Kept]:
         found = []
         for role in CLASSES:
             before = self._totals.of_class((), role, self._split, named.flow.hypothesis)
@@ -137,7 +149,7 @@ class VariantCounter:
             n, w, w2 = (float(value) for value in passed[members].sum(axis=0))
             own = Sums(round(n), w, w2) if round(n) else Sums()
             yields = tuple((self._totals.processes[p].name, float(passed[p, 1])) for p in members)
-            found.append(replace(before, passed=own, yields=yields))
+            found.append(replace(before, passed=own, yields=yields, shift=shift if role == "background" else 0.0))
         return found[0], found[1]
 
     def _row(

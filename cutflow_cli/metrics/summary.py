@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -58,6 +59,7 @@ class Kept:
         weights: typical weight of each of its processes, for limits where none passes.
         yields: name and expected events that pass of each process, for systematic uncertainties.
         undefined: why weighted sums are undefined; None where they are not.
+        shift: uncertainty of what passes by systematic variations, in events; of the background alone.
     """
 
     passed: Sums
@@ -65,6 +67,22 @@ class Kept:
     weights: tuple[float, ...] = ()
     yields: tuple[tuple[str, float], ...] = ()
     undefined: str | None = None
+    shift: float = 0.0
+
+    def relative_uncertainty(self, systematics: BackgroundSystematics | None = None) -> float:
+        """Return the systematic uncertainty of what passes as a fraction of it: given fractions ⊕ variations.
+
+        Args:
+            systematics: the given fractions.
+
+        Returns:
+            σ/|B|; 0 where nothing is expected, or yields are undefined.
+        """
+        expected = math.fsum(value for _, value in self.yields)
+        if self.undefined is not None or not expected:
+            return 0.0
+        given = 0.0 if systematics is None else systematics.relative(dict(self.yields))
+        return math.hypot(given, self.shift / abs(expected))
 
     def weighted(self, compute: Callable[[], Estimate]) -> Estimate:
         """Compute a weighted number, or say why there is none."""
@@ -89,7 +107,7 @@ def summarise(
     Args:
         signal: what it keeps of the signal.
         background: what it keeps of the background.
-        systematics: systematic uncertainties of B, part of σ_B.
+        systematics: systematic uncertainties of B that are given, part of σ_B beside those by variations.
         punzi: what Punzi's figures need beside them.
         min_effective_events: the least effective number of background events.
         formulas: of the user.
@@ -98,7 +116,7 @@ def summarise(
     efficiency_b = background.weighted(lambda: efficiency(background.passed, background.total))
     S = signal.weighted(lambda: expected_events(signal.passed, "signal", signal.weights))
     B = background.weighted(lambda: expected_events(background.passed, "background", background.weights))
-    relative = 0.0 if systematics is None or background.undefined else systematics.relative(dict(background.yields))
+    relative = background.relative_uncertainty(systematics)
     few = None if background.undefined else too_few(background.passed, min_effective_events)
 
     def known(number: Estimate) -> Estimate:
