@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -32,7 +32,12 @@ class Condition(Cut):
         """Return the condition itself."""
         return self.tree
 
-    def __str__(self) -> str:
+    @property
+    def has_boundaries(self) -> bool:
+        """No: 0.5 is a number of the column alone."""
+        return False
+
+    def text(self, number: Callable[[float], str]) -> str:
         """Return the condition as it was written."""
         return self.observable
 

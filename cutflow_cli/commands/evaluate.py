@@ -118,10 +118,10 @@ def evaluate(
     if json:
         terminal.result_json(report.as_json())
     else:
-        from cutflow_cli.apply.as_run import open_run_or_cuts
+        from cutflow_cli.evaluation.inputs import printed_runs
         from cutflow_cli.evaluation.present import printed_tables
 
-        opened = [(str(record["name"]), open_run_or_cuts(record["path"])) for record in report.manifest.runs]
+        opened = printed_runs(report.manifest.runs)
         for table in printed_tables(report, opened, stability=stability):
             terminal.table(table.title, table.header, table.rows)
             for line in table.footnotes:

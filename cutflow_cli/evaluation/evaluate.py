@@ -21,7 +21,7 @@ from cutflow_cli.evaluation.curves import RunCurve, ScoreCollector, run_curves
 from cutflow_cli.evaluation.cut_flow import cut_flow_rows
 from cutflow_cli.evaluation.details import Details
 from cutflow_cli.evaluation.hypotheses import held_out_masses
-from cutflow_cli.evaluation.inputs import cuts_digest, name_runs, named_flows, open_data, require_consensus
+from cutflow_cli.evaluation.inputs import cuts_digest, name_runs, named_flows, open_data, require_consensus, shown_runs
 from cutflow_cli.evaluation.normalise import Normalised, normalise, require_usable
 from cutflow_cli.evaluation.preselection import find_preselection
 from cutflow_cli.evaluation.quoted import punzi_lookup, quoted_points
@@ -148,7 +148,7 @@ def evaluate_runs(
         if draw is not None:
             (work.path / FIGURES).mkdir()
             drawn = draw(
-                opened.runs, opened.events, work.path / FIGURES,
+                shown_runs(opened.runs, opened.names), opened.events, work.path / FIGURES,
                 split=split, curves=curves, metrics=report.metrics, look=look,
             )  # fmt: skip
         figures = tuple(str(path.relative_to(work.path)) for path in drawn)
@@ -298,6 +298,7 @@ def _run_record(run: Run, name: str, quoted: str, curves: Sequence[RunCurve]) ->
         "method": manifest.method,
         "digest": manifest.digest,
         "replicas": len({flow.replica for flow in run.flows if flow.kind == "replica"}),
+        "folds": len(run.folds) or None,
         "working_point": quoted,
         "curve": next((one.kind for one in curves if one.run == name), None),
         "held_out": sorted(held_out_masses(run)) if any(flow.hypothesis is not None for flow in run.flows) else None,

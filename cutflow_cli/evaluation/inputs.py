@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cutflow_cli.apply import as_run
 from cutflow_cli.artifacts import file_digest
 from cutflow_cli.errors import InputError, UsageError, nearest
+from cutflow_cli.evaluation.folded import by_fold
 from cutflow_cli.evaluation.rows import NamedFlow
 from cutflow_cli.events.plain import open_parquet
 from cutflow_cli.events.schema import HYPOTHESIS, SPLIT
 from cutflow_cli.events.splits import SplitFractions
-from cutflow_cli.events.table import EventsFile, open_events
+from cutflow_cli.events.table import DerivedColumns, EventsFile, open_events
 from cutflow_cli.models.scores import Scorer, load_scorer, score_columns, with_columns
-from cutflow_cli.runs import CUTS, Run
+from cutflow_cli.runs import CUTS, Run, open_run
 
 
 def name_runs(runs: Sequence[Run]) -> list[str]:
@@ -63,26 +65,97 @@ def open_data(runs: Sequence[Run], names: Sequence[str], data: Path) -> tuple[Ev
                 msg = f"{data}: run {name!r} was trained on feature {column!r}, which these events lack; {hint}"
                 raise InputError(msg)
     features = tuple(dict.fromkeys(column for run in runs for column in run.columns))
-    trained = [run for run in runs if run.manifest.method != as_run.METHOD]
-    assigned = [_split_assignment(run) for run in trained or runs]
-    if SPLIT not in columns and len(set(assigned)) > 1:
-        msg = f"{data}: has no column 'split', and the runs assigned splits differently; evaluate them one by one"
-        raise UsageError(msg)
-    fractions, seed = assigned[0]
-    events = open_events(data, features, fractions, seed, _hypothesis_column(runs, names, columns))
-    scorers = [open_scorer(run) for run in runs]
-    derived = [
-        score_columns(name, scorer, range(*run.manifest.replicas))
-        for run, name, scorer in zip(runs, names, scorers, strict=True)
-        if scorer is not None
-    ]
-    opened = [
-        run if scorer is None else replace(run, flows=tuple(with_columns(flow, name, scorer) for flow in run.flows))
-        for run, name, scorer in zip(runs, names, scorers, strict=True)
-    ]
+    events = _opened(data, runs, features, columns, _hypothesis_column(runs, names, columns))
+    derived: list[DerivedColumns] = []
+    opened: list[Run] = []
+    for run, name in zip(runs, names, strict=True):
+        if run.folds:
+            folded, own = by_fold(run, name, events.dtypes)
+            opened.append(folded)
+            derived.append(own)
+        else:
+            opened.append(on_score_columns(run, name))
+            derived += score_columns_of(run, name)
     opened = [as_run.on_columns(run, events.dtypes) if run.manifest.method == as_run.METHOD else run for run in opened]
     conditions = [found for run in opened if (found := as_run.condition_columns(run)) is not None]
     return events.with_derived([*derived, *conditions]), opened
+
+
+def on_score_columns(run: Run, name: str) -> Run:
+    """Let the flows of a run cut on its scores as columns of the events; any other run is left as it is.
+
+    Args:
+        run: the run; of one with folds, the flows that it hands over.
+        name: what tables call it.
+
+    Raises:
+        InputError: if a score can't be read.
+    """
+    scorer = open_scorer((run.folds or (run,))[0])
+    if scorer is None:
+        return run
+    return replace(run, flows=tuple(with_columns(flow, name, scorer) for flow in run.flows))
+
+
+def shown_runs(runs: Sequence[Run], names: Sequence[str]) -> list[Run]:
+    """Return what figures of runs show: of a run with folds the selection that it hands over, its consensus.
+
+    Args:
+        runs: from `open_data`.
+        names: what tables call them.
+
+    Raises:
+        InputError: if a run with folds can't be read again.
+    """
+    return [
+        on_score_columns(open_run(run.path), name) if run.folds else run for run, name in zip(runs, names, strict=True)
+    ]
+
+
+def printed_runs(records: Iterable[Mapping[str, Any]]) -> list[tuple[str, Run]]:
+    """Open the runs of a report for its tables: of a run with folds the selection that is applied, fold by fold.
+
+    Args:
+        records: what the report says of its runs: name and path of each.
+
+    Raises:
+        InputError: if a run is not there any more, or damaged.
+    """
+    opened = [(str(record["name"]), as_run.open_run_or_cuts(record["path"])) for record in records]
+    return [(name, by_fold(run, name, run.manifest.dtypes)[0] if run.folds else run) for name, run in opened]
+
+
+def score_columns_of(run: Run, name: str) -> tuple[DerivedColumns, ...]:
+    """Give the scores of a run, if it has any, as columns of the events."""
+    scorer = open_scorer(run)
+    return () if scorer is None else (score_columns(name, scorer, range(*run.manifest.replicas)),)
+
+
+def _opened(
+    data: Path, runs: Sequence[Run], features: Sequence[str], columns: Sequence[str], hypothesis_column: str
+) -> EventsFile:
+    """Open the events divided as they were for the trainings.
+
+    Where every training has folds all events test, each judged by a training that did not see it. Beside trainings
+    without folds it is their test split that is quoted, which is as good for those with folds.
+    """
+    trained = [run for run in runs if run.manifest.method != as_run.METHOD]
+    bound = [run for run in trained if not run.folds]
+    if trained and not bound:
+        folds = trained[0].manifest.folds
+        assert folds is not None
+        return open_events(data, features, hypothesis_column=hypothesis_column).with_folds(folds, None)
+    left_out = {(run.manifest.folds, run.manifest.fold) for run in bound}
+    assigned = {_split_assignment(run) for run in bound or runs if run.manifest.folds is None}
+    if len(left_out) > 1 or (SPLIT not in columns and len(assigned) > 1):
+        what = "leave out different folds" if len(left_out) > 1 else "assigned splits differently"
+        without = "" if SPLIT in columns else " has no column 'split', and"
+        msg = f"{data}:{without} the runs {what}; evaluate them one by one"
+        raise UsageError(msg)
+    fractions, seed = next(iter(assigned), (SplitFractions(), 0))
+    events = open_events(data, features, fractions, seed, hypothesis_column)
+    folds, fold = next(iter(left_out), (None, None))
+    return events if folds is None else events.with_folds(folds, fold)
 
 
 def cuts_digest(run: Run) -> str:
@@ -139,7 +212,7 @@ def named_flows(runs: Sequence[Run], names: Sequence[str], events: EventsFile) -
             name,
             run.manifest.method,
             flow.rounded(events.dtypes),
-            derived & set(flow.observables) if run.manifest.scores else frozenset(),
+            derived & set(flow.observables) if run.manifest.scores and not run.folds else frozenset(),
         )
         for run, name in zip(runs, names, strict=True)
         for flow in run.flows

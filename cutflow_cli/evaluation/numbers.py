@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from cutflow_cli.selection.cut import Cut
 
@@ -92,4 +91,4 @@ def short_cut(cut: Cut) -> str:
     lower, upper = shorten(cut.lower), shorten(cut.upper)
     if lower is not None and upper is not None and cut.lower != cut.upper and lower >= upper:
         return str(cut)
-    return str(replace(cut, lower=lower, upper=upper))
+    return cut.text(lambda value: repr(float(f"{value:.{PLAIN_DIGITS}g}")))

@@ -117,6 +117,10 @@ def selection_table(name: str, run: Run, flow: CutFlow) -> PrintedTable:
     rows = zip([_step(step) for step in flow.steps], *used.values(), strict=True)
     replicas = sum(one.kind == "replica" for one in run.flows if one.working_point == flow.working_point)
     of = f"consensus of {replicas} replicas" if replicas > 1 else "one replica"
+    if run.folds:
+        of = f"{len(run.folds)} folds, " + (
+            f"each a {of}" if replicas > 1 else "each event cut on by one that did not see it"
+        )
     return PrintedTable(
         f"Selection {label(name, flow.working_point, flow.hypothesis)}: {run.manifest.method}, {of}",
         ("cut", *used),

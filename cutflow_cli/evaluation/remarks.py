@@ -20,7 +20,7 @@ def notes_on(runs: Sequence[Run], names: Sequence[str], events: EventsFile, coun
         events: the events.
         counted: what was counted of them.
     """
-    notes = list(events.notes)
+    notes = [*events.notes, *_of_folds(runs, names, events)]
     for run, name in zip(runs, names, strict=True):
         trained_on = run.manifest.data.get("digest")
         if trained_on is not None and trained_on != events.digest:
@@ -35,7 +35,7 @@ def notes_on(runs: Sequence[Run], names: Sequence[str], events: EventsFile, coun
             )
             notes.append(f"{events.path}: its preselection is {here}, that of run {name!r} was {there}")
     scores = {name for columns in events.derived for name in columns.names}
-    cut_on = {cut.observable for prefix in counted.tally.prefixes for cut in prefix}
+    cut_on = {name for prefix in counted.tally.prefixes for cut in prefix for name in cut.names}
     for name, (missing, infinite) in counted.tally.not_finite.items():
         if name in scores:
             if not name.endswith("]"):  # once for all replicas
@@ -53,6 +53,20 @@ def notes_on(runs: Sequence[Run], names: Sequence[str], events: EventsFile, coun
             "are quoted on their sum, and on each under its hypothesis in the Parquet tables"
         )
     return tuple(notes)
+
+
+def _of_folds(runs: Sequence[Run], names: Sequence[str], events: EventsFile) -> list[str]:
+    """Say what is counted of runs with folds."""
+    folded = [name for run, name in zip(runs, names, strict=True) if run.folds]
+    if not folded:
+        return []
+    those = ", ".join(repr(name) for name in folded)
+    which = (
+        "all events are quoted, as split 'test'"
+        if events.folds is not None
+        else "the quoted split is that of the others"
+    )
+    return [f"{events.path}: run {those}: each event is judged by the training that did not see it; {which}"]
 
 
 def warnings_of(report: Report, counted: Normalised) -> tuple[str, ...]:

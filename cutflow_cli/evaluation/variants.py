@@ -210,6 +210,8 @@ def _variants_of(named: NamedFlow, dtypes: dict[str, str]) -> list[_Variant]:
     for position, step in enumerate(steps, start=1):
         cut = step.cut
         found.append(_Variant(position, None))
+        if not cut.has_boundaries:
+            continue
         sides: tuple[tuple[Side, float | None, float | None], ...] = (
             ("lower", cut.lower, step.lower_error),
             ("upper", cut.upper, step.upper_error),

@@ -66,6 +66,16 @@ class Cut:
             if value is not None:
                 object.__setattr__(self, side, float(value))  # a numpy number would print its type
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The observables that it says something of."""
+        return (self.observable,)
+
+    @property
+    def has_boundaries(self) -> bool:
+        """Whether its boundaries are values of the observable, which mean something when they are moved."""
+        return True
+
     def passes(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Say for each value whether it is kept.
 
