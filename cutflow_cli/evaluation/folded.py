@@ -154,7 +154,9 @@ def _folded_flow(
     for observable in dict.fromkeys(observable for flow in flows for observable in flow.observables):
         cuts = tuple(one.get(observable) for one in own)
         step = said.get(observable, LearnedCut(Cut(observable, Region.ALL), active=False))
-        if any(cut is not None for cut in cuts):
+        if len(set(cuts)) == 1 and cuts[0] is not None:  # such as a window that is given
+            step = replace(step, cut=cuts[0], active=True)
+        elif any(cut is not None for cut in cuts):
             column = "|".join(map(str, (name, *key, observable)))
             members[column] = cuts
             step = replace(step, cut=FoldedCut(column, Region.ABOVE, 0.5, None, cuts), active=True)

@@ -66,7 +66,8 @@ def _of_folds(runs: Sequence[Run], names: Sequence[str], events: EventsFile) -> 
         if events.folds is not None
         else "the quoted split is that of the others"
     )
-    return [f"{events.path}: run {those}: each event is judged by the training that did not see it; {which}"]
+    which_runs = "run" if len(folded) == 1 else "runs"
+    return [f"{events.path}: {which_runs} {those}: each event is judged by the training that did not see it; {which}"]
 
 
 def warnings_of(report: Report, counted: Normalised) -> tuple[str, ...]:
