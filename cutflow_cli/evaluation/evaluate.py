@@ -20,8 +20,17 @@ from cutflow_cli.evaluation.curve_tables import at_selection_rows, curve_metric_
 from cutflow_cli.evaluation.curves import RunCurve, ScoreCollector, run_curves
 from cutflow_cli.evaluation.cut_flow import cut_flow_rows
 from cutflow_cli.evaluation.details import Details
+from cutflow_cli.evaluation.html.page import write_html
 from cutflow_cli.evaluation.hypotheses import held_out_masses
-from cutflow_cli.evaluation.inputs import cuts_digest, name_runs, named_flows, open_data, require_consensus, shown_runs
+from cutflow_cli.evaluation.inputs import (
+    cuts_digest,
+    name_runs,
+    named_flows,
+    open_data,
+    printed_runs,
+    require_consensus,
+    shown_runs,
+)
 from cutflow_cli.evaluation.normalise import Normalised, normalise, require_usable
 from cutflow_cli.evaluation.preselection import find_preselection
 from cutflow_cli.evaluation.quoted import punzi_lookup, quoted_points
@@ -154,6 +163,7 @@ def evaluate_runs(
         figures = tuple(str(path.relative_to(work.path)) for path in drawn)
         report = replace(report, manifest=replace(report.manifest, figures=figures))
         write_report(report, work.path)
+        write_html(report, printed_runs(report.manifest.runs), work.path)
         work.finish()
     except BaseException:
         shutil.rmtree(work.path, ignore_errors=True)
