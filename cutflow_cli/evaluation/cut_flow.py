@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 from cutflow_cli.evaluation.normalise import Normalised
 from cutflow_cli.evaluation.preselection import Preselection, preselection_rows
-from cutflow_cli.evaluation.rows import CutFlowRow, NamedFlow
+from cutflow_cli.evaluation.rows import CutFlowRow, FlowName, NamedFlow
 from cutflow_cli.evaluation.tables import hypotheses_of
 from cutflow_cli.events.schema import Role, Split
 from cutflow_cli.metrics.classification import efficiency
@@ -68,22 +69,48 @@ def _process_rows(
         return events.of_class(flow.cuts[:cuts], process, split, hypothesis).passed
 
     name = events.processes[process].name if isinstance(process, int) else process
-    total = previous = after(0)
-    for position in range(len(flow.cuts) + 1):
-        here = after(position)
+    prefixes = [flow.cuts[:position] for position in range(len(flow.cuts) + 1)]
+    of_all = [
+        Estimate(None) if before is None else before.total_efficiency(prefix, process, split, hypothesis)
+        for prefix in prefixes
+    ]
+    yield from rows_of_cuts(
+        (named.run, flow.working_point, flow.kind, flow.replica), split, hypothesis, name,
+        tuple(map(str, flow.cuts)), [after(position) for position in range(len(flow.cuts) + 1)], of_all,
+    )  # fmt: skip
+
+
+def rows_of_cuts(
+    of: FlowName,
+    split: Split | Literal["all"],
+    hypothesis: float | None,
+    process: str,
+    cuts: Sequence[str],
+    sums: Sequence[Sums],
+    of_all: Sequence[Estimate],
+) -> Iterator[CutFlowRow]:
+    """Make the rows of one process from position 0 on: the one place where their efficiencies are computed.
+
+    Args:
+        of: the flow.
+        split: the events counted.
+        hypothesis: mass point of the signal counted.
+        process: its name, or a class.
+        cuts: in words.
+        sums: before any cut and after each; those of weights are NaN where they can't be normalised.
+        of_all: the share of all events, those before the preselection, likewise.
+    """
+    total = previous = sums[0]
+    for position, (cut, here, whole) in enumerate(zip((BEFORE, *cuts), sums, of_all, strict=True)):
         usable = not math.isnan(here.sumw)
         step, cumulative = (
-            efficiency(here, whole) if usable else Estimate.undefined("not normalised") for whole in (previous, total)
+            efficiency(here, one) if usable else Estimate.undefined("not normalised") for one in (previous, total)
         )
-        of_all = Estimate(None)
-        if before is not None:
-            of_all = before.total_efficiency(flow.cuts[:position], process, split, hypothesis)
         yield CutFlowRow(
-            named.run, flow.working_point, flow.kind, flow.replica, split, hypothesis, position,
-            str(flow.cuts[position - 1]) if position else BEFORE, name, here.events,
+            *of, split, hypothesis, position, cut, process, here.events,
             here.n_eff if usable else None,
             here.sumw if usable else None,
             math.sqrt(here.sumw2) if usable else None,
-            step.value, step.error, cumulative.value, cumulative.error, of_all.value, of_all.error,
+            step.value, step.error, cumulative.value, cumulative.error, whole.value, whole.error,
         )  # fmt: skip
         previous = here

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from cutflow_cli.evaluation.comparison import label
 from cutflow_cli.evaluation.numbers import compact, effective, short_cut, with_errors
@@ -11,7 +11,6 @@ from cutflow_cli.evaluation.printed import NOTHING, Notes, PrintedTable
 from cutflow_cli.evaluation.report import Report
 from cutflow_cli.evaluation.rows import ALL_SPLITS, CutFlowRow
 from cutflow_cli.runs import Run
-from cutflow_cli.selection.cut import Cut
 
 #: Characters of a condition that are printed in a table; a longer one is written out below it.
 _CONDITION = 34
@@ -30,28 +29,43 @@ def cut_flow_tables(
         runs: the runs evaluated and what the report calls them.
         which: the selections to show.
     """
-    cuts: dict[Which, tuple[Cut, ...]] = {
-        (name, flow.working_point, flow.hypothesis): flow.cuts
+    cuts: dict[Which, tuple[str, ...]] = {
+        (name, flow.working_point, flow.hypothesis): tuple(map(short_cut, flow.cuts))
         for name, run in runs
         for flow in run.flows
         if flow.kind == "consensus"
     }
-    titles = _process_titles(report)
+    manifest = report.manifest
+    titles = process_titles(manifest.processes)
     flows: dict[Which, dict[str, list[CutFlowRow]]] = {}
     for row in report.cut_flow:
         key: Which = (row.run, row.working_point, row.hypothesis)
-        counted = row.split in (report.manifest.split, ALL_SPLITS)
+        counted = row.split in (manifest.split, ALL_SPLITS)
         if row.kind == "consensus" and counted and key in which and row.process in titles:
             flows.setdefault(key, {}).setdefault(row.process, []).append(row)
     for key, rows in flows.items():
-        yield _cut_flow_table(report, key, cuts[key], titles, rows)
+        yield cut_flow_table(key, manifest.split, manifest.preselection, cuts[key], titles, rows)
 
 
-def _cut_flow_table(
-    report: Report, key: Which, cuts: Sequence[Cut], titles: dict[str, str], processes: dict[str, list[CutFlowRow]]
+def cut_flow_table(
+    key: Which,
+    split: str,
+    preselection: Sequence[str],
+    cuts: Sequence[str],
+    titles: Mapping[str, str],
+    processes: Mapping[str, Sequence[CutFlowRow]],
 ) -> PrintedTable:
-    split, preselection = report.manifest.split, report.manifest.preselection
-    title = f"Cut flow {label(*key)}: consensus, split {split}"
+    """Lay out the cut flow of one selection.
+
+    Args:
+        key: the selection.
+        split: the events counted.
+        preselection: what they had passed before.
+        cuts: in words.
+        titles: how processes and classes are called.
+        processes: rows by process, in the order of the cuts.
+    """
+    title = f"Cut flow {label(*key)}: consensus, {_counted(split)}"
     header = ("", "raw", "n_eff", "yield", "step", "cumulative")
     if all(row.position >= 0 for rows in processes.values() for row in rows):
         if preselection:
@@ -64,40 +78,49 @@ def _cut_flow_table(
         for process in titles
         for number, row in enumerate(processes.get(process, ()))
     ]
-    meaning = (
-        f"raw: of all splits up to the preselection, of split {split} after it; yield: of the whole sample throughout",
-        "step: of the line above; cumulative: of the events before any cut; total: of all events",
-    )
+    meaning = ["step: of the line above; cumulative: of the events before any cut; total: of all events"]
+    if split != ALL_SPLITS:
+        raw = f"raw: of all splits up to the preselection, of split {split} after it"
+        meaning.insert(0, f"{raw}; yield: of the whole sample throughout")
     return PrintedTable(f"{title}, from all events on", (*header, "total"), tuple(shown), (*meaning, *notes.lines))
 
 
-def _what(row: CutFlowRow, titles: dict[str, str], cuts: Sequence[Cut]) -> str:
+def _counted(split: str) -> str:
+    return "all events" if split == ALL_SPLITS else f"split {split}"
+
+
+def _what(row: CutFlowRow, titles: Mapping[str, str], cuts: Sequence[str]) -> str:
     """Say what a row comes after, or of which process it is."""
-    return f"  {short_cut(cuts[row.position - 1])}" if row.position > 0 else titles[row.process]
+    return f"  {cuts[row.position - 1]}" if row.position > 0 else titles[row.process]
 
 
-def _what_from_all(row: CutFlowRow, title: str, cuts: Sequence[Cut], notes: Notes) -> str:
+def _what_from_all(row: CutFlowRow, title: str, cuts: Sequence[str], notes: Notes) -> str:
     """Say what a row comes after, in a table that begins before the preselection; the first row has a title."""
     text = row.cut
     if row.position > 0:
-        text = short_cut(cuts[row.position - 1])
+        text = cuts[row.position - 1]
     elif row.position == 0:
-        text = f"{row.cut}, split {row.split}"
+        text = f"{row.cut}, {_counted(row.split)}"
     elif len(row.cut) > _CONDITION:
         begin = row.cut[: _CONDITION - 1]
         text = f"{begin.rpartition(' ')[0] or begin} …{notes.mark(row.cut)}"  # no number is cut in two
     return f"{title}: {text}" if title else f"  {text}"
 
 
-def _process_titles(report: Report) -> dict[str, str]:
-    """Say how each process and class is called; a class of one process is not shown twice."""
+def process_titles(processes: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+    """Say how each process and class is called; a class of one process is not shown twice.
+
+    Args:
+        processes: name and role of each; None for a process of no class.
+    """
+    listed = list(processes)
     titles: dict[str, str] = {}
     for role in ("signal", "background"):
-        members = [name for name, its in report.manifest.processes if its == role]
+        members = [name for name, its in listed if its == role]
         if len(members) > 1:
             titles[role] = f"all {role}"
         titles |= {name: name if name == role else f"{name} ({role})" for name in members}
-    return titles
+    return titles | {name: name for name, its in listed if its is None}
 
 
 def _counts(row: CutFlowRow, title: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.evaluation.normalise import Normalised
-from cutflow_cli.evaluation.rows import ALL_SPLITS, CutFlowRow, NamedFlow
+from cutflow_cli.evaluation.rows import ALL_SPLITS, CutFlowRow, FlowName, NamedFlow
 from cutflow_cli.evaluation.tally import Prefix
 from cutflow_cli.events.schema import SPLITS, Role, Split
 from cutflow_cli.metrics.classification import efficiency
@@ -195,12 +195,28 @@ def preselection_rows(
         return
     flow = named.flow
     name = before.events.processes[process].name if isinstance(process, int) else process
-    previous = stages[0]
-    for number, (cut, here) in enumerate(zip((ALL_EVENTS, *before.conditions), stages, strict=True)):
-        step, total = efficiency(here, previous), efficiency(here, stages[0])
+    of = (named.run, flow.working_point, flow.kind, flow.replica)
+    yield from rows_of_conditions(of, hypothesis, name, before.conditions, stages)
+
+
+def rows_of_conditions(
+    of: FlowName, hypothesis: float | None, process: str, conditions: Sequence[str], sums: Sequence[Sums]
+) -> Iterator[CutFlowRow]:
+    """Make the rows of one process before position 0.
+
+    Args:
+        of: the flow.
+        hypothesis: mass point of the signal counted.
+        process: its name, or a class.
+        conditions: the preselection, as text.
+        sums: before any condition and after each.
+    """
+    previous = sums[0]
+    for number, (cut, here) in enumerate(zip((ALL_EVENTS, *conditions), sums, strict=True)):
+        step, total = efficiency(here, previous), efficiency(here, sums[0])
         yield CutFlowRow(
-            named.run, flow.working_point, flow.kind, flow.replica, ALL_SPLITS, hypothesis, number - len(stages),
-            cut, name, here.events, here.n_eff, here.sumw, math.sqrt(here.sumw2),
+            *of, ALL_SPLITS, hypothesis, number - len(sums),
+            cut, process, here.events, here.n_eff, here.sumw, math.sqrt(here.sumw2),
             step.value, step.error, None, None, total.value, total.error,
         )  # fmt: skip
         previous = here

@@ -15,6 +15,7 @@ from cutflow_cli.evaluation.detail_rows import CorrelationRow, OverlapRow, Total
 from cutflow_cli.evaluation.hypotheses import CutDistance, HypothesisSummary, summarise_hypotheses
 from cutflow_cli.evaluation.printed import listed
 from cutflow_cli.evaluation.rows import CutFlowRow, MetricRow, RocRow
+from cutflow_cli.evaluation.saved_cut_flow_files import ORIGIN_KEY, CountedFile, CutFlowOrigin
 from cutflow_cli.evaluation.table_files import TABLES, as_record, read_rows, write_rows
 from cutflow_cli.evaluation.variation_rows import VariationRow
 from cutflow_cli.events.schema import Role, Split
@@ -66,6 +67,15 @@ class ReportManifest:
     versions: dict[str, str] = field(default_factory=dict)
     command: str | None = None
     schema_version: int = RUN_SCHEMA_VERSION
+
+    @property
+    def cut_flow_origin(self) -> CutFlowOrigin:
+        """What the cut flows were counted from, which their table says too, wherever it is copied."""
+        data = (CountedFile(str(self.data["path"]), str(self.data["digest"])),)
+        return CutFlowOrigin(
+            self.split, data, self.processes, self.luminosity, self.preselection,
+            digest=self.digest, command=self.command,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +197,10 @@ class Report:
 
 def write_report(report: Report, directory: Path) -> None:
     """Write tables and manifest into a directory, the manifest last."""
+    origin = {ORIGIN_KEY: report.manifest.cut_flow_origin.to_json()}
     for table in TABLES:
-        write_rows(directory / table.file, table, getattr(report, table.attribute))
+        metadata = origin if table.row is CutFlowRow else None
+        write_rows(directory / table.file, table, getattr(report, table.attribute), metadata)
     write_json(directory / MANIFEST, asdict(report.manifest))
 
 

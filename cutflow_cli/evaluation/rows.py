@@ -15,6 +15,10 @@ ALL_SPLITS: Final = "all"
 CurveKind = Literal["score", "working points", "selection"]
 
 
+#: Run, working point, kind and replica of a flow: the first columns of the rows that count it.
+FlowName = tuple[str, str, RowKind, int]
+
+
 @dataclass(frozen=True, slots=True)
 class NamedFlow:
     """A flow and the run that it belongs to.

@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
-from cutflow_cli.artifacts import read_json
 from cutflow_cli.errors import InputError, UsageError, nearest
 from cutflow_cli.evaluation.comparison import label
 from cutflow_cli.evaluation.rows import ALL_SPLITS, CutFlowRow
-from cutflow_cli.evaluation.table_files import TABLES, read_rows
+from cutflow_cli.evaluation.saved_cut_flow_files import SavedCutFlow, read_cut_flow, require_same_cuts
 from cutflow_cli.events.schema import SPLITS
 
 #: Yields of the same events may differ by this share of themselves: sums in another order.
 ROUNDING = 1e-9
-_TABLE = next(table for table in TABLES if table.row is CutFlowRow)
-_MANIFEST = "report.json"
 
 #: Working point and mass point of a selection.
 Which = tuple[str, float | None]
-
-
-@dataclass(frozen=True, slots=True)
-class SavedCutFlow:
-    """The cut flows of a report, or of its table alone.
-
-    Attributes:
-        path: as it was given.
-        rows: the consensus rows, by run.
-        split: that the report quotes; None where only the table is there.
-        data: digest of the events counted; None likewise.
-    """
-
-    path: Path
-    rows: dict[str, tuple[CutFlowRow, ...]]
-    split: str | None
-    data: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,37 +89,6 @@ class CutFlowComparison:
         return sum(map(len, self.differences))
 
 
-def read_cut_flow(path: Path) -> SavedCutFlow:
-    """Read the cut flows of a report directory, or of a `cutflow.parquet`.
-
-    Raises:
-        InputError: if it is neither, or damaged.
-    """
-    directory = path if path.is_dir() else path.parent
-    file = path / _TABLE.file if path.is_dir() else path
-    if not file.is_file():
-        what = f"holds no {_TABLE.file}; `cutflow evaluate` makes one" if path.is_dir() else "no such file"
-        msg = f"{path}: {what}"
-        raise InputError(msg)
-    try:
-        rows: Sequence[CutFlowRow] = read_rows(file, _TABLE)
-    except (TypeError, pa.ArrowInvalid) as error:
-        msg = f"{file}: not a cut flow of `cutflow evaluate` ({str(error).splitlines()[0]})"
-        raise InputError(msg) from error
-    by_run: dict[str, list[CutFlowRow]] = {}
-    for row in rows:
-        if row.kind == "consensus":
-            by_run.setdefault(row.run, []).append(row)
-    if not by_run:
-        msg = f"{file}: holds no cut flow"
-        raise InputError(msg)
-    manifest = directory / _MANIFEST
-    known = read_json(manifest) if manifest.is_file() and file.name == _TABLE.file else {}
-    data = known.get("data")
-    digest = data.get("digest") if isinstance(data, dict) else None
-    return SavedCutFlow(path, {run: tuple(found) for run, found in by_run.items()}, known.get("split"), digest)
-
-
 def compare_cut_flows(
     first: Path,
     second: Path,
@@ -166,7 +112,8 @@ def compare_cut_flows(
         second: another.
         sigma: standard deviations beyond which numbers differ.
         exact: ask for the same numbers of events and yields; None to do so where both reports count the same events.
-        split: the events to compare; None for the split that the reports quote.
+        split: the events to compare; None for the split that the reports quote. A table of `apply`, or a sum of such
+            tables, counts `all` events.
         runs: which run of the first and of the second; None for all of the same name, or the only ones.
 
     Raises:
@@ -178,10 +125,10 @@ def compare_cut_flows(
         raise UsageError(msg)
     saved = read_cut_flow(first), read_cut_flow(second)
     chosen = split or _common_split(*saved)
-    if chosen not in SPLITS:
-        msg = f"--split {chosen}: no such split; {nearest(chosen, SPLITS)}"
+    if chosen not in (*SPLITS, ALL_SPLITS):
+        msg = f"--split {chosen}: no such split; {nearest(chosen, (*SPLITS, ALL_SPLITS))}"
         raise UsageError(msg)
-    same = saved[0].data is not None and saved[0].data == saved[1].data
+    same = bool(saved[0].data) and saved[0].data == saved[1].data
     equal = same if exact is None else exact
     pairs = _pairs(*saved, runs)
     found = tuple(_compare_runs(saved, pair, chosen, None if equal else sigma) for pair in pairs)
@@ -238,7 +185,7 @@ def _table(saved: SavedCutFlow, run: str, split: str) -> dict[Which, _Rows]:
     for row in saved.rows[run]:
         if row.split in (split, ALL_SPLITS):
             found.setdefault((row.working_point, row.hypothesis), {})[row.position, row.process] = row
-    if not any(row.split == split for rows in found.values() for row in rows.values()):
+    if not any(row.split == split and row.position >= 0 for rows in found.values() for row in rows.values()):
         msg = f"{saved.path}: run {run!r} has no cut flow on split {split!r}; choose another --split"
         raise InputError(msg)
     return found
@@ -260,23 +207,8 @@ def _require_same_cuts(
     saved: tuple[SavedCutFlow, SavedCutFlow], pair: tuple[str, str], which: Which, rows: tuple[_Rows, _Rows]
 ) -> None:
     """Refuse flows of different cuts, in which numbers have no meaning beside each other."""
-    of = label(pair[1], *which)
-    lists = [dict(sorted({position: row.cut for (position, _), row in one.items()}.items())) for one in rows]
-    if lists[0] != lists[1]:
-        cuts = [list(one.values()) for one in lists]
-        if sorted(cuts[0]) == sorted(cuts[1]):
-            place = next(i for i, (here, there) in enumerate(zip(*cuts, strict=True)) if here != there)
-            msg = (
-                f"{saved[1].path}: {of} applies the cuts of {saved[0].path} in another order; "
-                f"{cuts[1][place]!r} comes where {cuts[0][place]!r} is there"
-            )
-            raise InputError(msg)
-        for here, there in ((0, 1), (1, 0)):
-            missing = next((cut for cut in cuts[here] if cut not in cuts[there]), None)
-            if missing is not None:
-                others = [cut for cut in cuts[there] if cut not in cuts[here]] or cuts[there]
-                msg = f"{saved[there].path}: {of} has no cut {missing!r}, which {saved[here].path} has; "
-                raise InputError(msg + nearest(missing, others, limit=1))
+    lists = [{position: row.cut for (position, _), row in one.items()} for one in rows]
+    require_same_cuts((saved[0].path, saved[1].path), label(pair[1], *which), (lists[0], lists[1]))
     for here, there in ((0, 1), (1, 0)):
         processes = [dict.fromkeys(process for _, process in one) for one in rows]
         for position, process in rows[here]:

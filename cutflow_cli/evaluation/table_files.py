@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -79,9 +79,11 @@ def as_record(row: Any) -> dict[str, Any]:  # noqa: ANN401  (a row of any table)
     return {column_name(one.name): getattr(row, one.name) for one in fields(row)}
 
 
-def write_rows(path: Path, table: TableFile, rows: Sequence[Any]) -> None:
-    """Write a table."""
-    schema = table.schema
+def write_rows(
+    path: Path, table: TableFile, rows: Sequence[Any], metadata: Mapping[bytes, bytes] | None = None
+) -> None:
+    """Write a table, with what else its file says."""
+    schema = table.schema.with_metadata(metadata)
     columns = [[getattr(row, one.name) for row in rows] for one in fields(table.row)]
     with written_file(path) as partial:
         arrays = [pa.array(cells, field.type) for cells, field in zip(columns, schema, strict=True)]

@@ -19,10 +19,10 @@ from cutflow_cli.evaluation.saved_cut_flow import compare_cut_flows
 def report(make_sample, make_run, tmp_path):
     """Evaluate a run with some boundaries on events of some seed."""
 
-    def make(name, *, seed=0, boundaries=((0.0, 0.5),), runs=("par",), **options):
+    def make(name, *, seed=0, boundaries=((0.0, 0.5),), runs=("par",), split="test", **options):
         sample = make_sample(f"{name}.parquet", seed=seed, **options)
         made = [make_run(f"{name}/{run}", sample.path, boundaries) for run in runs]
-        evaluate_runs(made, sample.path, tmp_path / f"report-{name}")
+        evaluate_runs(made, sample.path, tmp_path / f"report-{name}", split=split)
         return tmp_path / f"report-{name}"
 
     return make
@@ -129,12 +129,19 @@ def test_runs_are_matched_by_name_or_as_told(report):
         compare_cut_flows(both, other, runs=("sq", None))
 
 
-def test_tables_alone_are_compared_on_the_test_split(report):
-    path = report("a")
-    table = path / "cutflow.parquet"
-    found = compare_cut_flows(table.rename(path / "copy.parquet"), path / "copy.parquet")
+def test_a_table_alone_says_what_it_counts(report):
+    path = report("a", split="validation")
+    table = (path / "cutflow.parquet").rename(path / "copy.parquet")
+    found = compare_cut_flows(table, table)
+    assert (found.split, found.exact, found.same_events) == ("validation", True, True)
+    assert compare_cut_flows(table, table, split="train").split == "train"
+
+
+def test_a_table_that_another_program_wrote_is_compared_on_the_test_split(report):
+    table = report("a") / "cutflow.parquet"
+    pq.write_table(pq.read_table(table).replace_schema_metadata(None), table)
+    found = compare_cut_flows(table, table)
     assert (found.split, found.exact, found.same_events) == ("test", False, False)
-    assert compare_cut_flows(path / "copy.parquet", path / "copy.parquet", split="train").split == "train"
 
 
 def test_refusals(report, tmp_path):
