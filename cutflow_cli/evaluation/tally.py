@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.errors import InputError
+from cutflow_cli.evaluation.cut_sums import AT_ONCE, Summing
+from cutflow_cli.events.ahead import read_ahead
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.schema import ROW_GROUP_EVENTS, SPLITS
 from cutflow_cli.selection.cut import Cut
@@ -21,8 +21,8 @@ from cutflow_cli.selection.cutflow import CutFlow
 #: More mass points than any grid has: such a column holds a continuous variable.
 MAX_HYPOTHESES = 1000
 
-#: Failed events are dropped where fewer than one in so many passes: to drop them costs as much as some cuts.
-_FEW = 4
+#: Masks that are held at a time; a flow with more cuts than these needs all of its own.
+_MASKS = 256
 
 Prefix = tuple[Cut, ...]
 
@@ -97,8 +97,9 @@ def tally(
     """Apply all flows to all events in one pass over the file.
 
     For each event it is found how many of a flow's cuts it passes one after the other; the events of each such depth
-    are summed, and a stage is what is as deep or deeper. A cut that several flows share is evaluated once for all, and
-    events that failed are dropped where few are left.
+    are summed, and a stage is what is as deep or deeper. Cuts that flows share are evaluated once for many of them, and
+    a batch is decoded while the one before it is counted. Events are added up in their order, some `AT_ONCE` of a batch
+    at a time, and these sums in theirs: batches of another size move the last digits of sums of weights.
 
     Args:
         events: opened with the features that the flows cut on.
@@ -113,19 +114,17 @@ def tally(
     paths, prefixes = _lay(flows)
     observables = [cut.observable for prefix in prefixes for cut in prefix]
     columns = tuple(dict.fromkeys((*observables, *(name for one in listeners for name in one.columns))))
-    shared = {cut for cut, uses in Counter(cut for path in paths for cut in path.cuts).items() if uses > 1}
-    counter = _Counter(len(prefixes), len(events.processes), str(events.path), shared)
+    counter = _Counter(paths, len(events.processes), str(events.path), Summing.of(events.rows, len(paths)))
     done = 0
-    for batch in events.batches(columns, rows):
-        counter.add(batch, paths)
+    for batch in read_ahead(events.batches(columns, rows)):
+        for start in range(0, len(batch), AT_ONCE):
+            counter.add(batch.part(start, start + AT_ONCE))
         for listener in listeners:
             listener.add(batch)
         done += len(batch)
         if progress is not None:
             progress(done / max(events.rows, 1), f"{done} of {events.rows} events")
-    order = sorted(counter.codes)
-    sums = counter.sums[:, [0, *(counter.codes[value] for value in order)]]
-    return Tally(prefixes, tuple(order), sums, counter.not_finite)
+    return Tally(prefixes, tuple(sorted(counter.codes)), counter.sums(len(prefixes)), counter.not_finite)
 
 
 def _lay(flows: Iterable[CutFlow]) -> tuple[list[_Path], dict[Prefix, int]]:
@@ -141,82 +140,71 @@ def _lay(flows: Iterable[CutFlow]) -> tuple[list[_Path], dict[Prefix, int]]:
     return paths, prefixes
 
 
-@dataclass(frozen=True, slots=True)
-class _Events:
-    """What is counted of events: their cell, weight and its square."""
-
-    cell: NDArray[np.int64]
-    weight: NDArray[np.float64]
-    square: NDArray[np.float64]
-
-    def chosen(self, rows: NDArray[Any]) -> _Events:
-        return _Events(self.cell[rows], self.weight[rows], self.square[rows])
+def _group(paths: Sequence[_Path]) -> list[tuple[dict[Cut, int], list[int]]]:
+    """Group paths one after the other, such that each group has few cuts: these, numbered, and the paths' positions."""
+    groups: list[tuple[dict[Cut, int], list[int]]] = []
+    for position, path in enumerate(paths):
+        if not groups or len({*groups[-1][0], *path.cuts}) > _MASKS:
+            groups.append(({}, []))
+        cuts, members = groups[-1]
+        for cut in path.cuts:
+            cuts.setdefault(cut, len(cuts))
+        members.append(position)
+    return groups
 
 
 class _Counter:
-    """Sums by stage, hypothesis, process and split, added up batch by batch."""
+    """Sums by depth, hypothesis, process and split, added up batch by batch."""
 
-    def __init__(self, stages: int, processes: int, where: str, shared: set[Cut]) -> None:
+    def __init__(self, paths: Sequence[_Path], processes: int, where: str, summing: Summing) -> None:
         self.codes: dict[float, int] = {}
         self.not_finite: dict[str, tuple[int, int]] = {}
-        self.sums = np.zeros((stages, 1, processes, len(SPLITS), 3))
-        self._where = where
-        self._shared = shared  # the masks of others are made where they are needed, lest thousands are held
+        self._where, self._summing, self._paths = where, summing, paths
+        self._groups = _group(paths)
+        self._which = [
+            np.array([cuts[cut] for cut in paths[position].cuts], dtype=np.intp)
+            for cuts, members in self._groups
+            for position in members
+        ]
+        self._masks = np.empty((max((len(cuts) for cuts, _ in self._groups), default=0), AT_ONCE), dtype=np.uint8)
+        self._points = np.array([np.inf])  # mass points, sorted; behind them one that no event has
+        # Of each path, and of no cuts at all: by hypothesis, process, split and depth.
+        self._found = [np.zeros((1, processes, len(SPLITS), len(path.cuts) + 1, 3)) for path in paths]
+        self._before = np.zeros((1, processes, len(SPLITS), 1, 3))
 
-    def add(self, batch: EventBatch, paths: Sequence[_Path]) -> None:
-        processes = self.sums.shape[2]
-        cell = batch.process.astype(np.int64) * len(SPLITS) + batch.split
-        if batch.hypothesis is not None:
-            cell += self._codes(batch.hypothesis) * processes * len(SPLITS)
+    def add(self, batch: EventBatch) -> None:
+        """Count events, `AT_ONCE` at most."""
         for name, values in batch.columns.items():
             self._count_not_finite(name, values)
-        events = _Events(cell, batch.weight, batch.weight**2)
-        self.sums[0] += self._by_cell(events, 1)[..., 0, :]
-        masks: dict[Cut, NDArray[np.bool_]] = {}
-        for path in paths:
-            self._follow(path, batch, events, masks)
+        cell = batch.process.astype(np.uint32) * np.uint32(len(SPLITS)) + batch.split.astype(np.uint32)
+        if batch.hypothesis is not None:
+            codes = self._codes(batch.hypothesis)
+            cell += codes * np.uint32(np.prod(self._before.shape[1:3]))
+        weight = batch.weight.copy()  # what was read can't be written to, for which more would have to be compiled
+        self._sum(np.empty(0, dtype=np.intp), cell, weight, self._before)
+        for cuts, members in self._groups:
+            for cut, row in cuts.items():
+                self._masks[row, : len(batch)] = cut.passes(batch.columns[cut.observable])
+            for position in members:
+                self._sum(self._which[position], cell, weight, self._found[position])
 
-    def _follow(self, path: _Path, batch: EventBatch, events: _Events, masks: dict[Cut, NDArray[np.bool_]]) -> None:
-        """Count the events of each depth of a path."""
-        depth = np.zeros(len(batch), dtype=np.int64)
-        alive = np.ones(len(batch), dtype=np.bool_)
-        rows: NDArray[np.intp] | None = None
-        levels = len(path.cuts) + 1
-        found = np.zeros((*self.sums.shape[1:-1], levels, 3))
-        for cut in path.cuts:
-            alive &= self._passes(cut, batch, rows, masks)
-            depth += alive
-            if np.count_nonzero(alive) * _FEW < len(alive):
-                lost = np.flatnonzero(~alive & (depth > 0))
-                found += self._by_cell(events.chosen(lost), levels, depth[lost])
-                kept = np.flatnonzero(alive)
-                rows = kept if rows is None else rows[kept]
-                events, depth, alive = events.chosen(kept), depth[kept], alive[kept]
-        found += self._by_cell(events, levels, depth)
-        reached = found[..., ::-1, :].cumsum(axis=-2)[..., ::-1, :]
-        for length, position in path.counted:
-            self.sums[position] += reached[..., length, :]
+    def _sum(
+        self, which: NDArray[np.intp], cell: NDArray[np.uint32], weight: NDArray[np.float64], total: NDArray[np.float64]
+    ) -> None:
+        sums = np.zeros((total.size // (3 * total.shape[-2]), *total.shape[-2:]))
+        self._summing.by_depth(self._masks, which, cell, weight, sums)
+        total += sums.reshape(total.shape)
 
-    def _passes(
-        self, cut: Cut, batch: EventBatch, rows: NDArray[np.intp] | None, masks: dict[Cut, NDArray[np.bool_]]
-    ) -> NDArray[np.bool_]:
-        values = batch.columns[cut.observable]
-        if cut not in self._shared:
-            return cut.passes(values if rows is None else values[rows])
-        if cut not in masks:
-            masks[cut] = cut.passes(values)
-        return masks[cut] if rows is None else masks[cut][rows]
-
-    def _by_cell(self, events: _Events, levels: int, depth: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
-        """Sum events by hypothesis, process, split and depth; number, Σw and Σw² last."""
-        shape = (*self.sums.shape[1:-1], levels)
-        place = events.cell if depth is None else events.cell * levels + depth
-        cells = math.prod(shape)
-        sums = [
-            np.bincount(place, weights=values, minlength=cells).reshape(shape)
-            for values in (None, events.weight, events.square)
-        ]
-        return np.stack(sums, axis=-1).astype(np.float64, copy=False)
+    def sums(self, stages: int) -> NDArray[np.float64]:
+        """Return the sums of each stage, mass points in increasing order."""
+        order = [0, *(self.codes[value] for value in sorted(self.codes))]
+        sums = np.zeros((stages, *self._before.shape[:3], 3))
+        sums[0] = self._before[order][..., 0, :]
+        for path, found in zip(self._paths, self._found, strict=True):
+            reached = found[order][..., ::-1, :].cumsum(axis=-2)[..., ::-1, :]
+            for length, position in path.counted:
+                sums[position] = reached[..., length, :]
+        return sums
 
     def _count_not_finite(self, name: str, values: NDArray[Any]) -> None:
         strange = int(np.count_nonzero(~np.isfinite(values)))
@@ -225,21 +213,30 @@ class _Counter:
             absent = int(np.count_nonzero(np.isnan(values)))
             self.not_finite[name] = (missing + absent, infinite + strange - absent)
 
-    def _codes(self, hypothesis: NDArray[np.float64]) -> NDArray[np.int64]:
+    def _codes(self, hypothesis: NDArray[np.float64]) -> NDArray[np.uint32]:
         """Number the mass points as they appear; 0 for events without."""
-        known = np.isfinite(hypothesis)
-        values, inverse = np.unique(hypothesis[known], return_inverse=True)
-        for value in values.tolist():
-            self.codes.setdefault(value, len(self.codes) + 1)
+        known = np.flatnonzero(np.isfinite(hypothesis))
+        values = hypothesis[known]
+        place = np.searchsorted(self._points, values)
+        new = np.unique(values[self._points[place] != values])
+        if len(new):
+            self._learn(new.tolist())
+            place = np.searchsorted(self._points, values)
+        codes = np.zeros(len(hypothesis), dtype=np.uint32)
+        codes[known] = np.array([*map(self.codes.get, self._points[:-1].tolist()), 0], dtype=np.uint32)[place]
+        return codes
+
+    def _learn(self, points: list[float]) -> None:
+        """Make room for further mass points."""
+        for point in points:
+            self.codes[point] = len(self.codes) + 1
         if len(self.codes) > MAX_HYPOTHESES:
             msg = (
                 f"{self._where}: column 'hypothesis' holds more than {MAX_HYPOTHESES} different values; "
                 "it must hold the mass points of the signal, not a variable of the event"
             )
             raise InputError(msg)
-        grow = len(self.codes) + 1 - self.sums.shape[1]
-        if grow:
-            self.sums = np.pad(self.sums, ((0, 0), (0, grow), (0, 0), (0, 0), (0, 0)))
-        codes = np.zeros(len(hypothesis), dtype=np.int64)
-        codes[known] = np.array([self.codes[value] for value in values.tolist()], dtype=np.int64)[inverse]
-        return codes
+        self._points = np.array([*sorted(self.codes), np.inf])
+        grow = ((0, len(points)), *((0, 0),) * 4)
+        self._before = np.pad(self._before, grow)
+        self._found = [np.pad(found, grow) for found in self._found]

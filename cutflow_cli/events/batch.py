@@ -34,6 +34,29 @@ class EventBatch:
     def __len__(self) -> int:
         return len(self.label)
 
+    def part(self, start: int, stop: int) -> EventBatch:
+        """Return the events of a range, without copying them."""
+        return self._chosen(slice(start, stop))
+
+    def take(self, rows: NDArray[Any]) -> EventBatch:
+        """Return some of the events.
+
+        Args:
+            rows: a mask of shape (events,), or positions.
+        """
+        return self._chosen(rows)
+
+    def _chosen(self, rows: NDArray[Any] | slice) -> EventBatch:
+        return EventBatch(
+            {name: values[rows] for name, values in self.columns.items()},
+            self.label[rows],
+            self.weight[rows],
+            self.process[rows],
+            self.split[rows],
+            None if self.hypothesis is None else self.hypothesis[rows],
+            {name: values[rows] for name, values in self.variations.items()},
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class EventSample:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cutflow_cli.errors import InputError
+from cutflow_cli.evaluation import cut_sums
 from cutflow_cli.evaluation import tally as module
 from cutflow_cli.evaluation.tally import tally
 from cutflow_cli.events.schema import SPLITS
@@ -23,7 +24,9 @@ def direct(sample, cuts, process, split, hypothesis=None):
     return mask.sum(), batch.weight[mask].sum(), (batch.weight[mask] ** 2).sum()
 
 
-def test_agrees_with_masks_at_every_stage(make_sample, make_flow):
+@pytest.mark.parametrize("compiled_from", [0, 1e9])
+def test_agrees_with_masks_at_every_stage(make_sample, make_flow, monkeypatch, compiled_from):
+    monkeypatch.setattr(cut_sums, "COMPILED_FROM", compiled_from)
     sample = make_sample()
     flows = [make_flow(0.0, 0.5), make_flow(0.0, 1.0), make_flow(-0.3, 0.5)]
     found = tally(open_events(sample.path), flows)
@@ -44,6 +47,37 @@ def test_batches_do_not_matter(make_sample, make_flow, rows):
     assert whole.hypotheses == batched.hypotheses == (1.0, 5.0)
     np.testing.assert_array_equal(whole.sums[..., 0], batched.sums[..., 0])
     np.testing.assert_allclose(whole.sums, batched.sums, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("compiled_from", [0, 1e9])
+def test_masks_held_at_a_time_do_not_matter(make_sample, make_flow, monkeypatch, compiled_from):
+    monkeypatch.setattr(cut_sums, "COMPILED_FROM", compiled_from)
+    events = open_events(make_sample(events=500, hypotheses=(5.0, 1.0)).path)
+    flows = [make_flow(0.0, 0.1 * number) for number in range(6)]
+    whole = tally(events, flows)
+    monkeypatch.setattr(module, "_MASKS", 2)  # each flow has two
+    monkeypatch.setattr(module, "AT_ONCE", 100)
+    parts = tally(events, flows)
+    np.testing.assert_array_equal(whole.sums[..., 0], parts.sums[..., 0])
+    np.testing.assert_allclose(whole.sums, parts.sums, rtol=1e-12, atol=1e-12)
+
+
+def test_mass_points_that_appear_late(make_sample, make_flow):
+    sample = make_sample(events=400, hypotheses=(2.0, 1.0, 3.0))
+    order = np.argsort(np.nan_to_num(sample.batch.hypothesis), kind="stable")[::-1]
+    events, sample_batch, flow = open_events(sample.path), sample.batch.take(order), make_flow(0.0, 0.5)
+
+    class Sorted:
+        path, rows, processes = events.path, events.rows, events.processes
+
+        def batches(self, columns, rows):
+            for start in range(0, 400, 50):
+                yield sample_batch.part(start, start + 50)
+
+    found, plain = tally(Sorted(), [flow]), tally(events, [flow])
+    assert found.hypotheses == plain.hypotheses == (1.0, 2.0, 3.0)
+    np.testing.assert_array_equal(found.sums[..., 0], plain.sums[..., 0])
+    np.testing.assert_allclose(found.sums, plain.sums, rtol=1e-12, atol=1e-12)
 
 
 def test_hypotheses_are_kept_apart(make_sample, make_flow):

@@ -1,0 +1,155 @@
+"""The sums of an evaluation's pass over the events: by depth in a cut flow, and near each of its boundaries.
+
+Each function adds onto arrays that it is given, whose last axis is number of events, Σw and Σw². Within a call events
+are added up in their order, here as in the compiled counterparts (`cutflow_cli.engine.cut_sums`), so that both give
+the same numbers to the last digit if they begin with zeros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cutflow_cli.apply.counting import depths
+
+#: Events that are summed at once: their columns and masks stay in the processor's cache.
+AT_ONCE = 32_768
+
+#: Events times flows from which compiled sums save more time than it takes to load them (about half a second).
+COMPILED_FROM = 30_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Boundaries:
+    """Where the boundaries of a flow are moved to.
+
+    A side is an end of a cut. Its values are multiplied by its sign, such that those above a boundary pass: x > a is as
+    it stands, x < a is −x > −a. The cut's other end settles events out of [floor, ceiling), wherever this one is.
+
+    Attributes:
+        cut: the cut that each side belongs to, counted in the flow; shape (sides,).
+        column: the column of its values, likewise.
+        sign: 1 or −1, likewise.
+        floor: likewise.
+        ceiling: likewise.
+        edges: the boundary and where it is moved to, in increasing order and times the sign; the last is repeated for
+            sides that have fewer; shape (sides, edges).
+    """
+
+    cut: NDArray[np.intp]
+    column: NDArray[np.intp]
+    sign: NDArray[np.float64]
+    floor: NDArray[np.float64]
+    ceiling: NDArray[np.float64]
+    edges: NDArray[np.float64]
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """All of them, in order."""
+        return self.cut, self.column, self.sign, self.floor, self.ceiling, self.edges
+
+
+@dataclass(frozen=True, slots=True)
+class Summing:
+    """The functions to use: `sum_by_depth` and `sum_near`, or what was compiled of them."""
+
+    by_depth: Callable[..., None]
+    near: Callable[..., None]
+
+    @classmethod
+    def of(cls, events: float, flows: int) -> Summing:
+        """Choose by the amount of work.
+
+        Args:
+            events: number of events.
+            flows: number of flows.
+        """
+        if events * flows < COMPILED_FROM:
+            return cls(sum_by_depth, sum_near)
+        from cutflow_cli.engine import cut_sums as compiled
+
+        return cls(compiled.sum_by_depth, compiled.sum_near)
+
+
+def sum_by_depth(
+    masks: NDArray[np.uint8],
+    which: NDArray[np.intp],
+    cell: NDArray[np.uint32],
+    weight: NDArray[np.float64],
+    sums: NDArray[np.float64],
+) -> None:
+    """Sum events by cell and by the number of cuts that they pass before the first that they fail.
+
+    Args:
+        masks: of cuts, 1 for events that pass; shape (masks, events or more).
+        which: the masks of the flow's cuts, in order; shape (cuts,).
+        cell: of each event, such as its process; shape (events,).
+        weight: of each event, shape (events,).
+        sums: added onto, shape (cells, 1 + cuts, 3).
+    """
+    events = len(weight)
+    depth = depths([masks[row, :events].view(np.bool_) for row in which], events)
+    _add(sums, cell.astype(np.intp) * (len(which) + 1) + depth, weight)
+
+
+def sum_near(
+    masks: NDArray[np.uint8],
+    which: NDArray[np.intp],
+    values: NDArray[np.float64],
+    cut: NDArray[np.intp],
+    column: NDArray[np.intp],
+    sign: NDArray[np.float64],
+    floor: NDArray[np.float64],
+    ceiling: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    process: NDArray[np.int32],
+    weight: NDArray[np.float64],
+    passed: NDArray[np.float64],
+    alone: NDArray[np.float64],
+    near: NDArray[np.float64],
+) -> None:
+    """Sum events that fail at most one cut of a flow: all that can pass when one is left out or moved.
+
+    Args:
+        masks: of cuts, 1 for events that pass; shape (masks, events or more).
+        which: the masks of the flow's cuts, in order; shape (cuts,).
+        values: in double precision, shape (columns, events or more).
+        cut: see `Boundaries`, as the five that follow.
+        column: likewise.
+        sign: likewise.
+        floor: likewise.
+        ceiling: likewise.
+        edges: likewise.
+        process: of each event, shape (events,).
+        weight: of each event, shape (events,).
+        passed: added onto, events that pass all cuts; shape (processes, 3).
+        alone: added onto, events that fail one cut alone; shape (cuts, processes, 3).
+        near: added onto, those of both between the first and the last edge of a side, by the number of edges below;
+            shape (sides, 1 + edges, processes, 3).
+    """
+    events = len(weight)
+    mine = masks[which, :events]
+    failed = len(which) - mine.sum(axis=0, dtype=np.int64)
+    rows = np.flatnonzero(failed == 0)
+    _add(passed, process[rows].astype(np.intp), weight[rows])
+    fails = [np.flatnonzero((failed == 1) & (one == 0)) for one in mine]
+    for into, rows in zip(alone, fails, strict=True):
+        _add(into, process[rows].astype(np.intp), weight[rows])
+    for side in range(len(cut)):
+        at = sign[side] * values[column[side], :events]
+        inside = (at >= edges[side, 0]) & (at <= edges[side, -1]) & (at >= floor[side]) & (at < ceiling[side])
+        rows = np.flatnonzero(inside & ((failed == 0) | ((failed == 1) & (mine[cut[side]] == 0))))
+        interval = np.searchsorted(edges[side], at[rows], side="left")
+        _add(near[side], interval * near.shape[2] + process[rows], weight[rows])
+
+
+def _add(sums: NDArray[np.float64], place: NDArray[np.intp], weight: NDArray[np.float64]) -> None:
+    """Add events onto sums of shape (..., 3); their place is that in all axes but the last."""
+    cells = sums.size // 3
+    for position, values in enumerate((None, weight, weight**2)):
+        found = np.bincount(place, weights=values, minlength=cells)
+        sums[..., position] += found.reshape(sums.shape[:-1])
