@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cutflow_cli.commands import terminal
-from cutflow_cli.errors import NegativeAnswer
+from cutflow_cli.errors import NegativeAnswer, UsageError
 from cutflow_cli.events.schema import Split
 
 
@@ -61,6 +61,18 @@ def evaluate(
         float | None,
         typer.Option(help="Power in Punzi's figures, likewise.", show_default="the run's, or 1.28155 for 90 %"),
     ] = None,
+    variation: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A systematic variation of the events file that counts in σ_B. Repeatable.",
+            show_default="all of the file",
+        ),
+    ] = None,
+    variations: Annotated[
+        bool,
+        typer.Option("--variations/--no-variations", help="Take systematic variations of the events file into σ_B."),
+    ] = True,
     working_point: Annotated[
         str | None,
         typer.Option(
@@ -81,12 +93,15 @@ def evaluate(
     run figures of merit, cut flows, train against test; the files hold all working points and replicas.
     Cut flows begin at all events where the events file says what its preselection removed.
 
+    Where the events file has systematic variations, selections are counted under each, and their shifts of the
+    background are part of σ_B.
+
     Yields and efficiencies use the physical, signed weights;
     TP, FP, TN, FN, accuracy and precision are raw counts.
 
     The report directory gets metrics.parquet, cutflow.parquet, roc.parquet; of the quoted selections
-    cutflow_totals.parquet, n_minus_1.parquet, stability.parquet and overlap.parquet; correlations.parquet of the
-    features; report.json and figures/.
+    cutflow_totals.parquet, n_minus_1.parquet, stability.parquet, overlap.parquet and variations.parquet;
+    correlations.parquet of the features; report.json and figures/.
 
     Exits with 4 if a run keeps no signal event.
     """
@@ -94,6 +109,9 @@ def evaluate(
     from cutflow_cli.metrics.options import read_options
     from cutflow_cli.plots.look import Look
 
+    if variation and not variations:
+        msg = f"--no-variations leaves out --variation {variation[0]}; give one of them"
+        raise UsageError(msg)
     options = read_options(background_systematic or (), fom or (), min_effective_events, punzi_a, punzi_b)
     with terminal.progress("evaluate") as progress:
         report = evaluate_runs(
@@ -104,6 +122,7 @@ def evaluate(
             split=split,
             options=options,
             working_point=working_point,
+            variations=(variation or None) if variations else (),
             look=Look() if figures else None,
             force=force,
             command=shlex.join(["cutflow", *sys.argv[1:]]),

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from cutflow_cli.metrics.estimate import Estimate
 from cutflow_cli.metrics.options import FigureOptions
-from cutflow_cli.metrics.propagation import slopes
+from cutflow_cli.metrics.propagation import slopes, total_uncertainty
 from cutflow_cli.metrics.significance import asimov, asimov_significance, signal_over_sqrt_background
 from cutflow_cli.metrics.summary import Kept, too_few
 from cutflow_cli.metrics.yields import expected_events
+
+#: Relative difference of two sums that are the same but for the order of their terms.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,33 +99,47 @@ def change_of_asimov(first: Brief, other: Brief, exchange: Exchange) -> Estimate
     return Estimate(numbers[1] - numbers[0], math.sqrt(variance))
 
 
-def shift_of_asimov(nominal: Brief, varied: Brief, squares: tuple[float, float]) -> Estimate:
-    """Return how much larger Z is with other weights of the events, with its statistical error.
+def asimov_under(nominal: Brief, varied: Brief, squares: tuple[float, float]) -> tuple[Estimate, Estimate]:
+    """Return Z with the yields under a variation, and how much larger it is, with statistical errors.
 
-    With the slopes g of Z in a yield without the variation and g' under it, an event moves the difference by g'w' − gw;
-    Σ(g'w' − gw)² = (g' − g)(g' Σw'² − g Σw²) + g' g Σ(w' − w)², to first order.
+    The statistics of the simulation in σ_B stay those of the nominal events, as a fraction of B: else Z would rise with
+    the size of an alternative sample. With the slopes g of Z in a yield without the variation and g' under it, an event
+    moves the difference by g'w' − gw (`shift_variance`), to first order.
 
     Args:
         nominal: the selection.
-        varied: the same under a variation.
+        varied: the same under the variation.
         squares: Σ(w' − w)² of signal and background; the sum of both variances where events are not the same.
     """
-    numbers = nominal.asimov.value, varied.asimov.value
-    if numbers[0] is None or numbers[1] is None:
-        return Estimate.undefined(varied.asimov.reason or nominal.asimov.reason or "a significance is undefined")
-    here, there = (slopes(_asimov, one.signal, one.background, one.relative) for one in (nominal, varied))
-    variance = 0.0
-    for own, other, slope, its_slope, square in zip(
-        (nominal.signal, nominal.background), (varied.signal, varied.background), here, there, squares, strict=True
+    for one in (varied, nominal):
+        if one.asimov.value is None:
+            undefined = Estimate.undefined(one.reason or "a significance is undefined")
+            return (undefined if one is varied else varied.asimov), undefined
+    S, B, own = varied.signal.value or 0.0, varied.background.value or 0.0, nominal.background
+    statistics = Estimate(B, B * (own.error or 0.0) / (own.value or 1.0))
+    value = _asimov(S, B, 0.0, total_uncertainty(statistics, varied.relative))
+    here = slopes(_asimov, nominal.signal, nominal.background, nominal.relative)
+    there = slopes(_asimov, varied.signal, statistics, varied.relative)
+    variance = error2 = 0.0
+    for before, under, slope, its_slope, square in zip(
+        (nominal.signal, own), (varied.signal, varied.background), here, there, squares, strict=True
     ):
-        variance += shift_variance(its_slope, slope, (other.error or 0.0) ** 2, (own.error or 0.0) ** 2, square)
-    return Estimate(numbers[1] - numbers[0], math.sqrt(max(variance, 0.0)))
+        sumw2 = (under.error or 0.0) ** 2
+        error2 += its_slope**2 * sumw2
+        variance += shift_variance(its_slope, slope, sumw2, (before.error or 0.0) ** 2, square)
+    shift = difference(value, nominal.asimov.value or 0.0)
+    return Estimate(value, math.sqrt(error2)), Estimate(shift, math.sqrt(variance))
+
+
+def difference(value: float, nominal: float) -> float:
+    """Return value − nominal, 0 where they differ by no more than sums of the same in another order do."""
+    return 0.0 if abs(value - nominal) <= _ROUNDING * abs(nominal) else value - nominal
 
 
 def shift_variance(varied: float, nominal: float, varied_sumw2: float, nominal_sumw2: float, change2: float) -> float:
     """Return Σ(a w' − c w)², the variance of the difference of two sums over the same events.
 
-    Written without Σ w w', so that it vanishes where nothing changes.
+    Written without Σ w w', so that it vanishes where nothing changes; what may be rounding is 0.
 
     Args:
         varied: a.
@@ -131,7 +148,8 @@ def shift_variance(varied: float, nominal: float, varied_sumw2: float, nominal_s
         nominal_sumw2: Σw².
         change2: Σ(w' − w)²; Σw'² + Σw² for different, independent events.
     """
-    return (varied - nominal) * (varied * varied_sumw2 - nominal * nominal_sumw2) + varied * nominal * change2
+    found = (varied - nominal) * (varied * varied_sumw2 - nominal * nominal_sumw2) + varied * nominal * change2
+    return found if found > _ROUNDING * (varied**2 * varied_sumw2 + nominal**2 * nominal_sumw2) else 0.0
 
 
 def _asimov(s: float, b: float, _: float, sigma_b: float) -> float:

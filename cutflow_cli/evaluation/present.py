@@ -20,6 +20,7 @@ from cutflow_cli.evaluation.printed import NOTHING, WIDTH, Notes, PrintedTable, 
 from cutflow_cli.evaluation.report import Report
 from cutflow_cli.evaluation.rows import MetricRow
 from cutflow_cli.evaluation.side_by_side import side_by_side_tables
+from cutflow_cli.evaluation.variation_tables import variation_tables
 from cutflow_cli.events.schema import SPLITS
 from cutflow_cli.metrics.curve_summary import shown_metrics
 from cutflow_cli.metrics.sensitivity import UNKNOWN
@@ -78,6 +79,7 @@ def printed_sections(
         ("Signal against background", totals_tables(report, runs, detailed)),
         ("Without one cut", n_minus_1_tables(report, runs, detailed)),
         ("Boundaries moved", moved),
+        ("Systematic variations", variation_tables(report, detailed)),
         ("Overlap of selections", overlap_table(report)),
         ("Correlations of features", correlation_table(report)),
         ("Train against test", comparison_tables(report)),
@@ -229,7 +231,9 @@ def _metric_title(report: Report) -> str:
 def _metric_meaning(report: Report) -> str:
     spread = any(row.replica_spread is not None for row in report.headline)
     meaning = "value ± statistical error" + (" ± spread over replicas" if spread else "")
-    return f"{meaning}; σ_B = {report.background_uncertainty}"
+    scored = report.manifest.systematic_variations and any(run["curve"] == "score" for run in report.manifest.runs)
+    but = " (maxima over the thresholds of a score: without these shifts)" if scored else ""
+    return f"{meaning}; σ_B = {report.background_uncertainty}{but}"
 
 
 def _formula_lines(report: Report) -> tuple[str, ...]:

@@ -124,7 +124,7 @@ class Report:
         sources = dict.fromkeys(str(one["source"]) for one in self.manifest.systematic_variations)
         if sources:
             named = len(sources) <= _SOURCES_NAMED
-            parts.append(f"shift by {listed(sources)}" if named else f"shifts by {len(sources)} systematic variations")
+            parts.append(f"shifts by {listed(sources)}" if named else f"shifts by {len(sources)} systematic variations")
         return " ⊕ ".join(parts)
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cutflow_cli.evaluation.brief import Brief, brief, shift_of_asimov, shift_variance
+from cutflow_cli.evaluation.brief import Brief, asimov_under, brief, difference, shift_variance
 from cutflow_cli.evaluation.detail_rows import CLASSES
 from cutflow_cli.evaluation.normalise import Normalised
 from cutflow_cli.evaluation.tally import Prefix
@@ -91,7 +91,7 @@ class SelectionShifts:
                 key = (quantity, part.name)
                 shifts[key] = self._shift(values[key], nominal[key], variance)
         changed = [varied.change.of_class(self.cuts, role, self.split, self.hypothesis).passed for role in CLASSES]
-        shifts[Z] = shift_of_asimov(
+        values[Z], shifts[Z] = asimov_under(
             self.brief(self.nominal),
             brief(kept["signal"], kept["background"], self.options),
             (changed[0].sumw2, changed[1].sumw2),
@@ -133,7 +133,7 @@ class SelectionShifts:
     def _shift(value: Estimate, nominal: Estimate, variance: float | None) -> Estimate:
         if value.value is None or nominal.value is None:
             return Estimate.undefined((value.reason if value.value is None else nominal.reason) or "undefined")
-        return Estimate(value.value - nominal.value, None if variance is None else math.sqrt(max(variance, 0.0)))
+        return Estimate(difference(value.value, nominal.value), None if variance is None else math.sqrt(variance))
 
     def _variances(self, varied: Varied, part: _Part) -> tuple[float, float | None]:
         """Return the variances of the shifts of yield and efficiency, to first order.

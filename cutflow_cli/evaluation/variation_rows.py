@@ -38,8 +38,9 @@ class VariationRow:
         source: the source that a variation belongs to; None in other rows.
         quantity: `yield` (expected events), `efficiency`, or `asimov` (Z).
         process: its name, or `signal`, `background` for the sum of a class; None for Z.
-        value: the number; None where undefined, and for sources and the quadratic sum; but Z of the latter is that
-            with σ_B by all variations, in the other rows without.
+        value: the number; None where undefined, and for sources and the quadratic sum. Z is with σ_B without
+            variations, its statistics those of the nominal simulation in per cent of B; but Z of the quadratic sum is
+            that of the nominal yields with σ_B by all variations.
         stat_error: statistical error of it.
         shift: value less the nominal one; for sources and the quadratic sum the uncertainty, not negative.
         shift_error: statistical error of the shift under a variation: the same events count with the difference of

@@ -37,7 +37,7 @@ def test_report_directory(make_sample, make_run, tmp_path):
     report = evaluate_runs(runs, sample.path, tmp_path / "report", command="cutflow evaluate")
     assert sorted(path.name for path in report.path.iterdir()) == [
         "correlations.parquet", "cutflow.parquet", "cutflow_totals.parquet", "metrics.parquet", "n_minus_1.parquet",
-        "overlap.parquet", "report.json", "roc.parquet", "stability.parquet",
+        "overlap.parquet", "report.html", "report.json", "roc.parquet", "stability.parquet", "variations.parquet",
     ]  # fmt: skip
     assert pq.read_schema(report.path / "metrics.parquet").names == METRIC_COLUMNS.split()
     assert pq.read_schema(report.path / "cutflow.parquet").names == CUT_FLOW_COLUMNS.split()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.schema import (
@@ -29,6 +31,18 @@ Event = tuple[str, str, float, float, Mapping[str, float], float | None]
 def event(process: str, split: str, x: float, weight: float, mass: float | None = None, **varied: float) -> Event:
     """Make an event that variations leave alone, but for those named."""
     return process, split, x, weight, varied, mass
+
+
+def write_varied(
+    path: Path, batch: EventBatch, processes: Sequence[ProcessInfo], weights: Mapping[str, NDArray[np.float64]]
+) -> Path:
+    """Write events with further weights under variations."""
+    infos = tuple(VariationInfo(name, "w", tuple(process.name for process in processes)) for name in weights)
+    features = (FeatureInfo("x"), FeatureInfo("y"))
+    metadata = EventsMetadata(features, tuple(processes), luminosity=300.0, variations=infos)
+    with EventsWriter(path, metadata, hypothesis=batch.hypothesis is not None) as writer:
+        writer.write(replace(batch, variations=dict(weights)))
+    return path
 
 
 def write_events(
