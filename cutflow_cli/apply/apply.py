@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 
 from cutflow_cli.apply.conditions import Condition, resolved
 from cutflow_cli.apply.counting import StepSums, depths
+from cutflow_cli.apply.cut_flow import CutFlowFile, check_cut_flow, save_cut_flow
 from cutflow_cli.apply.cuts_file import CutsFile, read_cuts
 from cutflow_cli.apply.inputs import Block, EventsInput, Group, Input, SourceOptions
 from cutflow_cli.apply.results import Applied, AppliedFlow, GroupFlow, Step
 from cutflow_cli.apply.writing import EventsTotals, PassingWriter, applied_to
 from cutflow_cli.artifacts import Action, decide, digest
 from cutflow_cli.errors import UsageError
+from cutflow_cli.evaluation.saved_cut_flow_files import CountedFile
 from cutflow_cli.events.find import identity
 from cutflow_cli.events.readers import Location
 from cutflow_cli.events.schema import METADATA_KEY, ROW_GROUP_EVENTS
@@ -31,8 +34,8 @@ from cutflow_cli.selection.per_object import without_quantifiers
 from cutflow_cli.selection.tree import Node
 
 ALL_EVENTS = "all events"
-#: Changes when the same inputs and settings come to give another file.
-_FORMAT = 1
+#: Change when the same inputs and settings come to give another file.
+_FORMAT, _CUT_FLOW_FORMAT = 2, 1
 
 #: Told the share done (0 to 1) and what is being done.
 Progress = Callable[[float, str], None]
@@ -61,6 +64,7 @@ def apply_cuts(
     out: Path | None = None,
     *,
     options: ApplyOptions | None = None,
+    cut_flow: CutFlowFile | None = None,
     force: bool = False,
     command: str | None = None,
     progress: Progress | None = None,
@@ -78,7 +82,8 @@ def apply_cuts(
         out: Parquet file to write: all columns of events files and of flat files, or what `options.source.columns`
             names; of files of objects the features. It needs a single selection, and of events files a single one.
         options: how; None for the defaults.
-        force: replace whatever is at `out`.
+        cut_flow: also save the counts, also where no event passes; None not to.
+        force: replace whatever is at `out`, and at `cut_flow`.
         command: the command line, kept with what is written.
         progress: told after each chunk.
         chunk_rows: events held in memory at most.
@@ -88,7 +93,8 @@ def apply_cuts(
 
     Raises:
         InputError: if a file is at fault: missing, damaged, without a column; the message names it.
-        UsageError: for an impossible option, or something else at `out` without `force`.
+        UsageError: for an impossible option, something else at an output without `force`, or files whose counts have
+            no common cut flow.
     """
     options = options or ApplyOptions()
     read = read_cuts(cuts)
@@ -96,11 +102,22 @@ def apply_cuts(
     weight = None if options.weight is None else parse_arithmetic(options.weight, "--weight-column: ")
     inputs = _open_all(read, files, weight, replace(options.source, whole=out is not None))
     task = _Task(read, inputs, options, progress or (lambda done, text: None), chunk_rows)
+    saved = None
+    if cut_flow is not None:
+        check_cut_flow(cut_flow, inputs, out, (*files, read.path))
+        saved = task.saved(cut_flow, force=force)
     if out is None:
         _refuse_for_counting(options)
-        return task.counted()
-    _check_output(read, inputs, out, files, options)
-    return task.written(out, force=force, command=command)
+        result = saved or task.counted()
+    else:
+        _check_output(read, inputs, out, files, options)
+        result = task.written(out, force=force, command=command)
+    if cut_flow is None:
+        return result
+    if saved is None:
+        wanted = task.digest_of(cut_flow)
+        save_cut_flow(result, cut_flow.path, process=cut_flow.process, digest=wanted, command=command)
+    return replace(result, cut_flow=cut_flow.path, cut_flow_written=saved is None)
 
 
 def _open_all(cuts: CutsFile, files: Sequence[Path | str], weight: Node | None, source: SourceOptions) -> list[Input]:
@@ -198,13 +215,35 @@ class _Task:
         sums = [self._passed(number, writer=None) for number in range(len(self.inputs))]
         return self._result(sums)
 
+    def digest_of(self, saved: CutFlowFile) -> str:
+        """Digest of what decides a saved cut flow."""
+        return digest({"counts": self._digest(), "process": saved.process, "format": _CUT_FLOW_FORMAT})
+
+    def saved(self, saved: CutFlowFile, *, force: bool) -> Applied | None:
+        """Read the counts of a cut flow that is there already; None if they have to be made."""
+        existing = applied_to(saved.path)
+        found = None if existing is None else existing["digest"]
+        if decide(saved.path, self.digest_of(saved), found, force=force) is not Action.DONE:
+            return None
+        assert existing is not None
+        return replace(Applied.restored(existing["result"], saved.path, self.notes), out=None, **self._counted_of())
+
+    def _counted_of(self) -> dict[str, Any]:
+        """Say of which files the counts are."""
+        luminosities = {one.luminosity for one in self.inputs} if self.options.weight is None else {None}
+        return {
+            "data": tuple(CountedFile(one.groups[0].file, one.digest) for one in self.inputs),
+            "luminosity": luminosities.pop() if len(luminosities) == 1 else None,
+            "preselection": self.inputs[0].whole_preselection,
+        }
+
     def written(self, out: Path, *, force: bool, command: str | None) -> Applied:
         """Count what passes, and write it."""
         wanted = self._digest()
         existing = applied_to(out)
         if decide(out, wanted, None if existing is None else existing["digest"], force=force) is Action.DONE:
             assert existing is not None
-            return Applied.restored(existing["result"], out, self.notes)
+            return replace(Applied.restored(existing["result"], out, self.notes), **self._counted_of())
         with PassingWriter(out, self.options.mask) as writer:
             totals = self._totals()
             sums = [self._passed(number, writer, totals) for number in range(len(self.inputs))]
@@ -281,7 +320,7 @@ class _Task:
             )
             for position, flow in enumerate(self.cuts.flows)
         )
-        return Applied(str(self.cuts.path), self.weighted, flows, notes=self.notes)
+        return Applied(str(self.cuts.path), self.weighted, flows, notes=self.notes, **self._counted_of())
 
 
 def _ahead(blocks: Iterator[Block]) -> Iterator[Block]:
@@ -302,7 +341,7 @@ def _groups(one: Input, flow: CutFlow, passing: NDArray[np.float64]) -> Iterator
             Step(title, int(row[0]), float(row[1]), float(row[2]))
             for title, row in zip(titles, passing[:, position], strict=True)
         )
-        yield GroupFlow(group.file, group.process, group.role, steps)
+        yield GroupFlow(group.file, group.process, group.role, steps, len(one.preselection))
 
 
 def _masks(cuts: Sequence[Cut], block: Block) -> list[NDArray[np.bool_]]:

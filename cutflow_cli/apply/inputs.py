@@ -97,6 +97,14 @@ class Input(Protocol):
         """Conditions that are still to be applied, as text."""
 
     @property
+    def whole_preselection(self) -> tuple[str, ...]:
+        """Conditions that have been or are still to be applied before the cuts, as text."""
+
+    @property
+    def luminosity(self) -> float | None:
+        """In fb⁻¹, that weights were normalised to; None if to none."""
+
+    @property
     def weighted(self) -> bool:
         """Whether events have weights."""
 
@@ -144,6 +152,8 @@ class EventsInput:
         self.digest = events.digest
         self.rows: int = open_parquet(path).metadata.num_rows
         self.preselection: tuple[str, ...] = ()
+        self.whole_preselection = self.metadata.preselection
+        self.luminosity = self.metadata.luminosity
         self.weighted = True
         self.groups = tuple(Group(str(path), process.name, process.role) for process in self.metadata.processes)
         self._weight = weight

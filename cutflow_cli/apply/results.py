@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from cutflow_cli.evaluation.saved_cut_flow_files import CountedFile
+from cutflow_cli.events.schema import Role
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -39,12 +42,14 @@ class GroupFlow:
         process: the process; None where the file knows of none.
         role: of the process, signal or background; None likewise.
         steps: from all events on.
+        before: how many of the steps after the first are conditions of the preselection.
     """
 
     file: str
     process: str | None
-    role: str | None
+    role: Role | None
     steps: tuple[Step, ...]
+    before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,11 @@ class Applied:
         out: the file written; None if none was asked for, or nothing passes.
         written: whether it was written now; if not, it was there already.
         notes: what a user should know, a sentence each.
+        data: the files whose events were counted.
+        luminosity: in fb⁻¹ that their weights were normalised to, where all say the same; else None.
+        preselection: what the events had passed before all steps, or pass in the first of them.
+        cut_flow: the file that the counts were saved in; None if none was asked for.
+        cut_flow_written: whether it was written now; if not, it was there already.
     """
 
     cuts: str
@@ -90,6 +100,11 @@ class Applied:
     out: Path | None = None
     written: bool = False
     notes: tuple[str, ...] = ()
+    data: tuple[CountedFile, ...] = ()
+    luminosity: float | None = None
+    preselection: tuple[str, ...] = ()
+    cut_flow: Path | None = None
+    cut_flow_written: bool = False
 
     @property
     def empty(self) -> bool:
@@ -101,6 +116,7 @@ class Applied:
         return {
             "cuts": self.cuts,
             "out": None if self.out is None else str(self.out),
+            "cut_flow": None if self.cut_flow is None else str(self.cut_flow),
             "cut_flows": [self._flow(flow) for flow in self.flows],
         }
 

@@ -39,7 +39,8 @@ class SourceInput:
     def __init__(self, location: Location, cuts: CutsFile, weight: Node | None, options: SourceOptions) -> None:
         self.location = location
         self.groups = (Group(str(location)),)
-        self.preselection = cuts.preselection
+        self.preselection = self.whole_preselection = cuts.preselection
+        self.luminosity: float | None = None
         self.weighted = weight is not None
         self.notes: tuple[str, ...] = ()
         self._cuts, self._weight, self._options = cuts, weight, options

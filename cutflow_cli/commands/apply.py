@@ -33,6 +33,23 @@ def apply(
         Path | None,
         typer.Option("--out", "-o", help="Parquet file to write, of the events that pass.", show_default="only count"),
     ] = None,
+    cut_flow: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.parquet",
+            help="Save the counts as a cut flow, for `merge` and `compare`.",
+            show_default="only print them",
+        ),
+    ] = None,
+    process: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What --cut-flow calls the events of files that know of no processes.",
+            show_default="events",
+            rich_help_panel=_SOURCES,
+        ),
+    ] = None,
     mask: Annotated[
         str | None,
         typer.Option(
@@ -89,7 +106,7 @@ def apply(
             rich_help_panel=_SOURCES,
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace --out if it holds something else.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace outputs that hold something else.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of tables.")] = False,
 ) -> None:
     """Count the events that pass cuts, and write them.
@@ -101,16 +118,26 @@ def apply(
 
     cutflow apply cuts.json 'delphes.root' --column 'met.pt' --out passing.parquet
 
-    Exits with 4 if no event passes.
+    Jobs of a batch system count parts of the events and save their cut flows, which `cutflow merge` adds:
+
+    cutflow apply cuts.json part1.parquet --cut-flow flow1.parquet
+
+    cutflow merge flow1.parquet flow2.parquet --out flow.parquet
+
+    Exits with 4 if no event passes, unless the counts are saved and no events were to be written.
     """
     from cutflow_cli.apply.apply import ApplyOptions, apply_cuts
+    from cutflow_cli.apply.cut_flow import PROCESS, CutFlowFile
     from cutflow_cli.apply.inputs import SourceOptions
     from cutflow_cli.apply.present import tables
     from cutflow_cli.export.choose import Choice
     from cutflow_cli.observables import NOTHING, load_user_observables
 
-    if force and out is None:
-        msg = "--force is of no use without --out; nothing is replaced"
+    if force and out is None and cut_flow is None:
+        msg = "--force is of no use without --out or --cut-flow; nothing is replaced"
+        raise UsageError(msg)
+    if process is not None and cut_flow is None:
+        msg = "--process is a name in the file of --cut-flow; add that, or leave it out"
         raise UsageError(msg)
     user_defined = NOTHING if observables_from is None else load_user_observables(observables_from)
     options = ApplyOptions(
@@ -125,6 +152,7 @@ def apply(
             files,
             out,
             options=options,
+            cut_flow=None if cut_flow is None else CutFlowFile(cut_flow, process or PROCESS),
             force=force,
             command=shlex.join(["cutflow", *sys.argv[1:]]),
             progress=progress,
@@ -140,6 +168,10 @@ def apply(
                 terminal.result(line)
     if applied.out is not None:
         terminal.note(f"{applied.out}: {'written' if applied.written else 'already done'}")
-    if applied.empty:
+    if applied.cut_flow is not None:
+        terminal.note(f"{applied.cut_flow}: {'written' if applied.cut_flow_written else 'already done'}")
+    if applied.empty and cut_flow is not None and out is None:
+        terminal.note(f"{cuts}: no event passes")
+    elif applied.empty:
         msg = f"{cuts}: no event passes" + ("" if out is None or mask is not None else f"; {out} is not written")
         raise NegativeAnswer(msg)
