@@ -137,13 +137,18 @@ def _require_alike(first: Part, part: Part) -> None:
             raise InputError(msg)
     for own, other in ((first, part), (part, first)):
         there = [name_of(flow) for flow in other.flows]
-        for name in map(name_of, own.flows):
+        for name in map(name_of, _consensus_first(own)):
             if name not in there:
                 msg = f"{other.path}: has no selection {name!r}, which {own.path} has; {nearest(name, there)}"
                 raise InputError(msg)
-    for flow in first.flows:
+    for flow in _consensus_first(first):
         cuts = tuple(cuts_of(one.flows[flow].values(), one) for one in (first, part))
         require_same_cuts((first.path, part.path), name_of(flow), (cuts[0], cuts[1]))
+
+
+def _consensus_first(part: Part) -> list[Counted]:
+    """Arrange flows so that errors speak of those that are quoted."""
+    return sorted(part.flows, key=lambda flow: flow[0][2] != "consensus")
 
 
 def name_of(flow: Counted) -> str:
