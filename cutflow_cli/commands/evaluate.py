@@ -84,6 +84,33 @@ def evaluate(
         bool, typer.Option("--stability", help="Print what moving each boundary by its error, 1 and 5 % does to Z.")
     ] = False,
     figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw figures (needs matplotlib).")] = True,
+    style: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Style of figures: fonts and ticks of mplhep's ATLAS, CMS, LHCb2, ...; no experiment is named by it.",
+            show_default="our own",
+        ),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Text at the head of each figure, such as 'work in progress'; TeX in $...$."),
+    ] = None,
+    lumi: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="Luminosity that figures state, a number of fb⁻¹ or a text such as '139 fb-1 (13 TeV)', '' for none. "
+            "Nothing is scaled by it.",
+            show_default="that of the events",
+        ),
+    ] = None,
+    log: Annotated[
+        bool | None,
+        typer.Option(
+            "--log/--no-log", help="Distributions on a logarithmic axis, or not.", show_default="as each panel needs"
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of tables.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a report made from something else.")] = False,
 ) -> None:
@@ -107,11 +134,12 @@ def evaluate(
     """
     from cutflow_cli.evaluation.evaluate import evaluate_runs
     from cutflow_cli.metrics.options import read_options
-    from cutflow_cli.plots.look import Look
+    from cutflow_cli.plots.look import read_look
 
     if variation and not variations:
         msg = f"--no-variations leaves out --variation {variation[0]}; give one of them"
         raise UsageError(msg)
+    look = read_look(figures, style, label, lumi, log)
     options = read_options(background_systematic or (), fom or (), min_effective_events, punzi_a, punzi_b)
     with terminal.progress("evaluate") as progress:
         report = evaluate_runs(
@@ -123,7 +151,7 @@ def evaluate(
             options=options,
             working_point=working_point,
             variations=(variation or None) if variations else (),
-            look=Look() if figures else None,
+            look=look,
             force=force,
             command=shlex.join(["cutflow", *sys.argv[1:]]),
             progress=progress,

@@ -70,6 +70,7 @@ class FigureDrawer(Protocol):
         curves: Sequence[RunCurve] = (),
         metrics: Sequence[MetricRow] = (),
         look: Look | None = None,
+        min_effective_events: float = ...,
     ) -> tuple[Path, ...]:
         """Draw into a directory and return the files."""
 
@@ -144,7 +145,7 @@ def evaluate_runs(
         InputError: for runs or events that are missing or damaged, do not fit together, or can't be evaluated.
     """
     chosen = options or FigureOptions()
-    draw = None if look is None else _figure_drawer()
+    draw = None if look is None else _figure_drawer(look)
     opened = _open(runs, cuts, data, split, working_point, variations)
     _require_background(opened.events, chosen, str(data))
     wanted = _digest(opened, chosen, look)
@@ -159,6 +160,7 @@ def evaluate_runs(
             drawn = draw(
                 shown_runs(opened.runs, opened.names), opened.events, work.path / FIGURES,
                 split=split, curves=curves, metrics=report.metrics, look=look,
+                min_effective_events=chosen.min_effective_events,
             )  # fmt: skip
         figures = tuple(str(path.relative_to(work.path)) for path in drawn)
         report = replace(report, manifest=replace(report.manifest, figures=figures))
@@ -270,15 +272,15 @@ def _metrics(
     )
 
 
-def _figure_drawer() -> FigureDrawer:
+def _figure_drawer(look: Look) -> FigureDrawer:
     """Import what draws, before any work is done.
 
     Raises:
-        UsageError: if a drawing library is not installed.
+        UsageError: if a drawing library is not installed, or there is no style of that name.
     """
     from cutflow_cli.plots.figures import draw_figures, require_plotting
 
-    require_plotting()
+    require_plotting(look)
     return draw_figures
 
 

@@ -45,7 +45,8 @@ try:
     from matplotlib.mathtext import MathTextParser
     from matplotlib.patches import Patch
     from matplotlib.text import Text
-    from matplotlib.ticker import FixedLocator, MaxNLocator, ScalarFormatter
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, ScalarFormatter
+    from matplotlib.transforms import Bbox
 except ImportError as error:
     absent = error.name or "a plotting library"
     msg = f"figures need {absent}, which is not installed: pip install 'cutflow-cli[plots]', or use --no-figures"
@@ -53,9 +54,11 @@ except ImportError as error:
 
 __all__ = [
     "Axes",
+    "Bbox",
     "Figure",
     "FigureCanvasAgg",
     "FixedLocator",
+    "FuncFormatter",
     "HandlerTuple",
     "Line2D",
     "MathTextParser",

@@ -14,6 +14,8 @@ TAIL = 0.005
 MIN_BINS, MAX_BINS = 10, 50
 #: A positive observable that spans more than this ratio, most of it crowded at the low end, gets logarithmic bins.
 LOG_RATIO = 50.0
+#: Most bins where the boundaries of a cut are edges, and bins between two that are close together.
+_MOST_ALIGNED, _IN_NARROW = 75, 4
 #: Beyond this, differences of float64 values overflow.
 _HUGE = 1e300
 
@@ -87,6 +89,42 @@ def choose_binning(
     low, high = _stretch(low, high, [value for value in boundaries if low - reach < value < high + reach])
     counts = bool((pooled == np.round(pooled)).all())
     return Binning(_round_edges(low, high, bins, counts=counts))
+
+
+def aligned(binning: Binning, boundaries: Iterable[float]) -> Binning:
+    """Move bins so that the boundaries of a cut are edges, and none holds events that are kept and others that are not.
+
+    One boundary shifts all edges by less than a bin; between two, the width is changed to a fraction of their
+    distance. If that makes too many bins, since the two are close together, the range is cut down to what is around
+    them. Boundaries beyond the range are left out.
+
+    Args:
+        binning: equally wide bins, or equally wide ones in the logarithm.
+        boundaries: one or two of a cut; others are not looked at.
+    """
+    to, back = (np.log, np.exp) if binning.logarithmic else (np.asarray, np.asarray)
+    low, high = float(binning.edges[0]), float(binning.edges[-1])
+    inside = sorted({one for one in boundaries if low <= one <= high})[:2]
+    if not inside:
+        return binning
+    start, end, *places = (float(one) for one in to(np.array([low, high, *inside])))
+    bins = len(binning.edges) - 1
+    width, between = (end - start) / bins, 0
+    if len(places) > 1:
+        distance = places[1] - places[0]
+        between = max(1, round(distance / width))
+        if (end - start) / (distance / between) > _MOST_ALIGNED:
+            between = _IN_NARROW
+            reach = 0.5 * (_MOST_ALIGNED - between) * distance / between
+            start, end = max(start, places[0] - reach), min(end, places[1] + reach)
+        width = distance / between
+    before = math.ceil((places[0] - start) / width - 1e-6)
+    after = max(between, math.ceil((end - places[0]) / width - 1e-6))
+    edges = np.asarray(back(places[0] + width * np.arange(-before, after + 1)), dtype=np.float64)
+    edges[before] = inside[0]
+    if len(inside) > 1:
+        edges[before + between] = inside[1]
+    return Binning(edges, binning.logarithmic)
 
 
 def _effective(weights: NDArray[np.float64]) -> float:

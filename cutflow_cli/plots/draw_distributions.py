@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.plots.arrays import Distributions, Panel, Shape
 from cutflow_cli.plots.backend import (
     Axes,
@@ -22,32 +20,42 @@ from cutflow_cli.plots.backend import (
     ScalarFormatter,
     mplhep,
 )
-from cutflow_cli.plots.style import BACKGROUND, KEPT, SIGNAL, axis_label, fit, number, plain, symbol
+from cutflow_cli.plots.panels import (
+    NOTE_LINE,
+    draw_title,
+    grid_columns,
+    mark_overflow,
+    pale,
+    scale_observable,
+    shade_kept,
+    wrapped,
+)
+from cutflow_cli.plots.style import BACKGROUND, KEPT, SIGNAL, axis_label, fit, number, plain
 from cutflow_cli.plots.style import unit as unit_text
-from cutflow_cli.selection.cut import Cut, Region
-from cutflow_cli.selection.cutflow import LearnedCut
 
 #: Inches: the frame of a panel, and the room around it for labels, and above it for its title and notes.
 _WIDTH, _HEIGHT = 2.75, 1.9
-_LEFT, _RIGHT, _BELOW, _TITLE, _NOTE = 0.68, 0.18, 0.52, 0.34, 0.14
-_NOTE_LINES, _NOTE_CHARACTERS = 3, 50
+_LEFT, _RIGHT, _BELOW, _TITLE = 0.68, 0.18, 0.52, 0.34
 _OCCUPIED = 5  # a bin that holds half of a class is a spike if so many others are not empty
 _AGREEMENT_WARNING = 0.8  # below this, DESIGN asks for a warning
-_GREY = "#555555"
 
 
-def draw_distributions(distributions: Distributions) -> Figure:
+def draw_distributions(distributions: Distributions, logarithmic: bool | None = None) -> Figure:
     """Draw all panels of a flow in a grid.
 
     Signal is a line, background a filled area, each of unit area; the kept region is shaded, its boundaries are
     dashed with a band of their error, and written above the panel.
+
+    Args:
+        distributions: what to draw.
+        logarithmic: whether heights are on a logarithmic axis; None where each panel chooses.
     """
     panels = distributions.panels
-    columns = _columns(len(panels))
+    columns = grid_columns(len(panels))
     rows = math.ceil(len(panels) / columns)
     header = {1: 1.05, 2: 0.7}.get(columns, 0.5)
-    notes = [_wrapped_notes(panel, distributions.sequential) for panel in panels]
-    above = [_TITLE + _NOTE * max(map(len, notes[row * columns : (row + 1) * columns])) for row in range(rows)]
+    notes = [wrapped(panel_notes(panel, distributions.sequential)) for panel in panels]
+    above = [_TITLE + NOTE_LINE * max(map(len, notes[row * columns : (row + 1) * columns])) for row in range(rows)]
     width = columns * (_LEFT + _WIDTH + _RIGHT)
     height = sum(above) + rows * (_HEIGHT + _BELOW) + header
     figure = Figure(figsize=(width, height))
@@ -57,17 +65,9 @@ def draw_distributions(distributions: Distributions) -> Figure:
         left = column * (_LEFT + _WIDTH + _RIGHT) + _LEFT
         bottom = height - header - sum(above[: row + 1]) - (row + 1) * (_HEIGHT + _BELOW) + _BELOW
         axes = figure.add_axes((left / width, bottom / height, _WIDTH / width, _HEIGHT / height))
-        _draw_panel(figure, axes, panel, notes[position])
+        _draw_panel(figure, axes, panel, notes[position], logarithmic)
     _draw_header(figure, distributions, columns, width, height)
     return figure
-
-
-def _columns(panels: int) -> int:
-    if panels <= 3:
-        return max(panels, 1)
-    if panels == 4:
-        return 2
-    return 3 if panels <= 9 else 4
 
 
 def _draw_header(figure: Figure, distributions: Distributions, columns: int, width: float, height: float) -> None:
@@ -79,8 +79,8 @@ def _draw_header(figure: Figure, distributions: Distributions, columns: int, wid
     triangles = tuple(Line2D([], [], color="black", marker=marker, markersize=4, ls="") for marker in "<>")
     entries: list[tuple[Any, str]] = [
         (Line2D([], [], color=SIGNAL, lw=1.6), "signal"),
-        (Patch(facecolor=_pale(BACKGROUND), edgecolor=BACKGROUND, ls="-"), "background"),
-        (Patch(facecolor=_pale(KEPT)), "kept"),
+        (Patch(facecolor=pale(BACKGROUND), edgecolor=BACKGROUND, ls="-"), "background"),
+        (Patch(facecolor=pale(KEPT)), "kept"),
         (Line2D([], [], color="black", lw=1.0, ls="--"), "boundary ± error"),
         (triangles, "edge bin with under-/overflow"),
     ]
@@ -94,31 +94,20 @@ def _draw_header(figure: Figure, distributions: Distributions, columns: int, wid
     legend.set_in_layout(False)
 
 
-def _pale(colour: str) -> tuple[str, float]:
-    return colour, 0.35
-
-
-def _draw_panel(figure: Figure, axes: Axes, panel: Panel, notes: list[str]) -> None:
+def _draw_panel(figure: Figure, axes: Axes, panel: Panel, notes: list[str], logarithmic: bool | None) -> None:
     edges = panel.binning.edges
     drawn = [
         values
         for shape, signal in ((panel.background, False), (panel.signal, True))
         if (values := _draw_shape(axes, shape, edges, signal=signal)) is not None
     ]
-    if panel.binning.logarithmic:
-        axes.set_xscale("log")
-    else:
-        formatter = ScalarFormatter(useOffset=False, useMathText=True)
-        formatter.set_powerlimits((-3, 5))
-        axes.xaxis.set_major_formatter(formatter)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
-    axes.set_xlim(edges[0], edges[-1])
-    _scale_height(axes, drawn)
-    _draw_region(axes, panel.step)
-    _mark_overflow(axes, panel)
+    scale_observable(axes, panel.binning)
+    _scale_height(axes, drawn, logarithmic)
+    shade_kept(axes, panel.step, panel.step.cut)
+    mark_overflow(axes, *(shape.sumw2 for shape in (panel.signal, panel.background)))
     fit(figure, axes.set_xlabel(axis_label(panel.feature), labelpad=2), _WIDTH)
     fit(figure, axes.set_ylabel(_bin_label(panel), labelpad=3), _HEIGHT + 0.3)
-    _draw_title(figure, axes, panel, notes)
+    draw_title(figure, axes, panel.feature, panel.step, notes, _WIDTH, _HEIGHT)
 
 
 def _draw_shape(axes: Axes, shape: Shape, edges: NDArray[np.float64], *, signal: bool) -> NDArray[np.float64] | None:
@@ -129,7 +118,7 @@ def _draw_shape(axes: Axes, shape: Shape, edges: NDArray[np.float64], *, signal:
     values, errors = scaled
     if not signal:
         mplhep.histplot(
-            values, edges, histtype="fill", ax=axes, flow="none", facecolor=_pale(BACKGROUND), linewidth=0, zorder=1
+            values, edges, histtype="fill", ax=axes, flow="none", facecolor=pale(BACKGROUND), linewidth=0, zorder=1
         )
     style = {"color": SIGNAL, "linewidth": 1.6} if signal else {"color": BACKGROUND, "linewidth": 1.0}
     mplhep.histplot(values, edges, yerr=errors, histtype="step", ax=axes, flow="none", zorder=2 + signal, **style)
@@ -137,7 +126,7 @@ def _draw_shape(axes: Axes, shape: Shape, edges: NDArray[np.float64], *, signal:
     return tops
 
 
-def _scale_height(axes: Axes, drawn: list[NDArray[np.float64]]) -> None:
+def _scale_height(axes: Axes, drawn: list[NDArray[np.float64]], logarithmic: bool | None) -> None:
     """Leave some room above; a logarithmic axis if one bin holds most of a class, so that the rest is seen at all."""
     if not drawn:
         axes.set_ylim(0, 1)
@@ -149,7 +138,7 @@ def _scale_height(axes: Axes, drawn: list[NDArray[np.float64]]) -> None:
     everything = np.concatenate(drawn)
     top, positive = float(everything.max()), everything[everything > 0]
     spiked = any(values.max() > 0.5 and np.count_nonzero(values[: len(values) // 2]) >= _OCCUPIED for values in drawn)
-    if spiked and everything.min() >= 0:
+    if len(positive) and (logarithmic or (logarithmic is None and spiked and everything.min() >= 0)):
         axes.set_yscale("log")
         axes.set_ylim(0.5 * float(positive.min()), 3 * top)
         return
@@ -160,91 +149,12 @@ def _scale_height(axes: Axes, drawn: list[NDArray[np.float64]]) -> None:
     axes.yaxis.set_major_formatter(formatter)
 
 
-def kept_intervals(cut: Cut, low: float, high: float) -> list[tuple[float, float]]:
-    """Return the parts of a range that a cut keeps."""
-    lower = -math.inf if cut.lower is None else cut.lower
-    upper = math.inf if cut.upper is None else cut.upper
-    match cut.region:
-        case Region.ALL:
-            parts = [(low, high)]
-        case Region.OUTSIDE:
-            parts = [(low, min(lower, high)), (max(upper, low), high)]
-        case _:
-            parts = [(max(lower, low), min(upper, high))]
-    return [(start, end) for start, end in parts if start < end]
-
-
-def _draw_region(axes: Axes, step: LearnedCut) -> None:
-    low, high = axes.get_xlim()
-    applied = step.active and step.cut.region is not Region.ALL
-    if applied:
-        for start, end in kept_intervals(step.cut, low, high):
-            axes.axvspan(start, end, facecolor=_pale(KEPT), linewidth=0, zorder=0)
-    style: dict[str, Any] = {"color": "black", "ls": "--", "lw": 1.0} if applied else {"color": _GREY, "ls": ":"}
-    for value, error in ((step.cut.lower, step.lower_error), (step.cut.upper, step.upper_error)):
-        if value is None or not low <= value <= high:
-            continue
-        axes.axvline(value, zorder=4, **style)
-        if error is not None and error > 0 and applied:
-            axes.axvspan(max(value - error, low), min(value + error, high), color="black", alpha=0.25, lw=0, zorder=4)
-
-
-def _mark_overflow(axes: Axes, panel: Panel) -> None:
-    """Point outwards at the top of an edge bin that holds what lies beyond it."""
-    for bin_, marker, x in ((0, "<", 0.03), (-1, ">", 0.97)):
-        if any(shape.sumw2[bin_] > 0 for shape in (panel.signal, panel.background)):
-            axes.plot([x], [0.93], marker=marker, color="black", markersize=4, transform=axes.transAxes, zorder=5)
-
-
 def _bin_label(panel: Panel) -> str:
     width = panel.binning.width
     if width is None:
         return "Fraction per bin"
     unit = f" {unit_text(panel.feature.unit)}" if panel.feature.unit else ""
     return f"Fraction / {number(width)}{unit}"
-
-
-def cut_texts(feature: FeatureInfo, step: LearnedCut) -> tuple[str, str]:
-    """Write a cut with its errors for a title, with the observable and, for long names, without it."""
-    name = symbol(feature)
-    lower = "" if step.cut.lower is None else number(step.cut.lower, step.lower_error)
-    upper = "" if step.cut.upper is None else number(step.cut.upper, step.upper_error)
-    match step.cut.region:
-        case Region.BELOW:
-            return f"{name} < {upper}", f"below {upper}"
-        case Region.ABOVE:
-            return f"{name} > {lower}", f"above {lower}"
-        case Region.INSIDE:
-            return f"{lower} < {name} < {upper}", f"{lower} to {upper}"
-        case Region.OUTSIDE:
-            return f"{name} < {lower} or {name} > {upper}", f"below {lower} or above {upper}"
-        case _:
-            return "keeps everything", "keeps everything"
-
-
-def _wrapped_notes(panel: Panel, sequential: bool) -> list[str]:
-    notes = textwrap.wrap(plain("; ".join(panel_notes(panel, sequential))), _NOTE_CHARACTERS)
-    if len(notes) > _NOTE_LINES:
-        notes = [*notes[: _NOTE_LINES - 1], notes[_NOTE_LINES - 1][: _NOTE_CHARACTERS - 1] + "…"]
-    return notes
-
-
-def _draw_title(figure: Figure, axes: Axes, panel: Panel, notes: list[str]) -> None:
-    step = panel.step
-    height = 0.04 + _NOTE * len(notes)
-    for position, line in enumerate(notes):
-        at = 1 + (0.04 + _NOTE * (len(notes) - 1 - position)) / _HEIGHT
-        text = axes.text(0, at, line, transform=axes.transAxes, ha="left", va="bottom", fontsize=8, color=_GREY)
-        fit(figure, text, _WIDTH, smallest=6.0)
-    long, short = cut_texts(panel.feature, step) if step.active else ("not applied", "not applied")
-    at = 1 + height / _HEIGHT
-    title = axes.text(0, at, long, transform=axes.transAxes, ha="left", va="bottom", fontsize=9.5)
-    if not step.active:
-        title.set_fontstyle("italic")
-    if not fit(figure, title, _WIDTH, smallest=8.0):
-        title.set_text(short)
-        title.set_fontsize(9.5)
-        fit(figure, title, _WIDTH)
 
 
 def panel_notes(panel: Panel, sequential: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,8 +38,9 @@ def draw_roc(runs: Sequence[RunPlaces], split: str) -> Figure:
     axes = figure.add_axes((_LEFT / width, _BELOW / height, _FRAME / width, frame / height))
     diagonal = np.geomspace(1e-12, 1, 400)
     axes.plot(diagonal, diagonal, color=_GREY, ls=":", lw=1.2, zorder=0)
+    lines = _lines(runs)
     for position, run in enumerate(runs):
-        _draw_run(axes, run, position)
+        _draw_run(axes, run, position, lines[position])
     axes.set_yscale("log")
     _zoom(axes, runs)
     axes.set_xlabel("Signal efficiency")
@@ -51,7 +53,14 @@ def _colour(position: int) -> str:
     return PETROFF[position % len(PETROFF)]
 
 
-def _draw_run(axes: Axes, run: RunPlaces, position: int) -> None:
+def _lines(runs: Sequence[RunPlaces]) -> list[Any]:
+    """Return the line styles of runs: scores have one each, which tells them apart without colours."""
+    scores = itertools.count()
+    styles = {"working points": "-", "selection": ""}
+    return [LINES[next(scores) % len(LINES)] if run.kind == "score" else styles[run.kind] for run in runs]
+
+
+def _draw_run(axes: Axes, run: RunPlaces, position: int, line: Any) -> None:  # noqa: ANN401
     colour, marker = _colour(position), MARKERS[position % len(MARKERS)]
     for replica in run.replicas:
         if run.kind == "selection":
@@ -64,7 +73,6 @@ def _draw_run(axes: Axes, run: RunPlaces, position: int) -> None:
             axes.plot(*_line(replica.signal, replica.background, replica.effective), color=colour, lw=0.8,
                       alpha=_FAINT, zorder=1)  # fmt: skip
     if run.kind == "score":
-        line = LINES[position % len(LINES)] if position >= len(PETROFF) else "-"
         axes.plot(*_line(run.signal, run.background, run.effective), color=colour, lw=1.7, ls=line, zorder=3)
     if run.kind == "working points":
         joined = [place for place in run.places if not place.empty]
@@ -120,8 +128,7 @@ def _zoom(axes: Axes, runs: Sequence[RunPlaces]) -> None:
 def _draw_legend(figure: Figure, axes: Axes, runs: Sequence[RunPlaces], split: str) -> None:
     """Name the runs with their areas, then say what markers mean."""
     handles: list[Any] = []
-    for position, run in enumerate(runs):
-        line = {"score": "-", "working points": "-", "selection": ""}[run.kind]
+    for position, (run, line) in enumerate(zip(runs, _lines(runs), strict=True)):
         marker = MARKERS[position % len(MARKERS)] if run.places else None
         width = 1.7 if run.kind == "score" else 0.9
         style: dict[str, Any] = {"color": _colour(position), "ls": line, "lw": width, "marker": marker, "markersize": 6}

@@ -26,11 +26,15 @@ _MARKS = ("$10^{-8}$", "$10^{-6}$", "$10^{-4}$", "0.01", "0.1", "0.5", "0.9", "0
 _MOST_LINES = 2
 
 
-def draw_scores(scores: Scores) -> Figure:
+def draw_scores(scores: Scores, logarithmic: bool | None = None) -> Figure:
     """Draw each score of a run: unit areas of the quoted split, points with errors for train, and the thresholds.
 
     It is the overtraining check that TMVA made common, with χ² per degree of freedom in place of its
     Kolmogorov-Smirnov probability, which does not hold for weighted or binned events.
+
+    Args:
+        scores: what to draw.
+        logarithmic: whether heights are on a logarithmic axis; by default they are not.
     """
     panels = scores.panels
     width = len(panels) * (_LEFT + _WIDTH + _RIGHT)
@@ -41,7 +45,7 @@ def draw_scores(scores: Scores) -> Figure:
     for position, panel in enumerate(panels):
         left = position * (_LEFT + _WIDTH + _RIGHT) + _LEFT
         axes = figure.add_axes((left / width, _BELOW / height, _WIDTH / width, _HEIGHT / height))
-        _draw_panel(axes, panel, scores.split)
+        _draw_panel(axes, panel, scores.split, logarithmic=bool(logarithmic))
         _label_panel(figure, axes, panel, scores.split, above)
     title = figure.text(0.5, 1 - 0.08 / height, plain(scores.title), ha="center", va="top", fontsize=11)
     fit(figure, title, width - 0.2)
@@ -49,7 +53,7 @@ def draw_scores(scores: Scores) -> Figure:
     return figure
 
 
-def _draw_panel(axes: Axes, panel: ScorePanel, split: Split) -> None:
+def _draw_panel(axes: Axes, panel: ScorePanel, split: Split, *, logarithmic: bool) -> None:
     tops, bottoms = [0.0], [0.0]
     for label in range(len(ROLES)):
         area = panel.shapes[split][label].unit_area() if split in panel.shapes else None
@@ -61,11 +65,21 @@ def _draw_panel(axes: Axes, panel: ScorePanel, split: Split) -> None:
             top = _draw_points(axes, panel.shapes["train"][label], panel.edges, label)
             tops.append(top)
     axes.set_xlim(panel.edges[0], panel.edges[-1])
-    axes.set_ylim(1.1 * min(bottoms), 1.12 * max(tops) or 1.0)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+    positive = [value for shape in panel.shapes.get(split, ()) for value in _positive(shape)]
+    if logarithmic and positive:
+        axes.set_yscale("log")
+        axes.set_ylim(0.4 * min(positive), 3 * max(tops))
+    else:
+        axes.set_ylim(1.1 * min(bottoms), 1.12 * max(tops) or 1.0)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
     if len(panel.thresholds) <= _MOST_LINES or panel.thresholds[0].low == panel.thresholds[0].high:
         for threshold, style in zip(panel.thresholds, ("--", ":"), strict=False):
             _draw_threshold(axes, threshold, style)
+
+
+def _positive(shape: Shape) -> list[float]:
+    area = shape.unit_area()
+    return [] if area is None else area[0][area[0] > 0].tolist()
 
 
 def _draw_area(axes: Axes, values: NDArray[np.float64], edges: NDArray[np.float64], label: int) -> None:

@@ -37,6 +37,25 @@ def main_flow(run: Run) -> CutFlow | None:
     return min(run.flows, key=rank, default=None)
 
 
+def shown_flows(run: Run) -> tuple[CutFlow, ...]:
+    """Return the flows that figures of single selections show: the main one, or that of a few mass points.
+
+    Of a run with one selection for each mass point they are those of the lowest, the middle and the highest mass, at
+    the working point and of the kind of the main flow.
+    """
+    main = main_flow(run)
+    if main is None or main.hypothesis is None:
+        return () if main is None else (main,)
+    masses = {
+        flow.hypothesis: flow
+        for flow in run.flows
+        if flow.hypothesis is not None
+        and (flow.working_point, flow.kind, flow.replica) == (main.working_point, main.kind, main.replica)
+    }
+    rising = sorted(masses)
+    return tuple(masses[mass] for mass in dict.fromkeys((rising[0], rising[len(rising) // 2], rising[-1])))
+
+
 def replicas_of(run: Run, flow: CutFlow) -> tuple[CutFlow, ...]:
     """Return the replicas that were trained for the same as a flow was."""
     wanted = (flow.working_point, flow.hypothesis)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cutflow_cli.evaluation.normalise import Normalised
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.schema import ROLES, Split
 from cutflow_cli.events.table import EventsFile
@@ -66,19 +67,22 @@ def _joined(first: EventBatch, second: EventBatch) -> EventBatch:
     )
 
 
-def sample_classes(events: EventsFile, columns: Sequence[str], split: Split) -> tuple[EventBatch, ...]:
+def sample_classes(
+    events: EventsFile, columns: Sequence[str], split: Split, totals: Normalised
+) -> tuple[EventBatch, ...]:
     """First pass: draw a sample of each class that has events.
 
     Args:
         events: the events.
         columns: every observable that is to be looked at.
         split: which events to use.
+        totals: from `stream.whole_sample`.
 
     Raises:
         InputError: if a column is absent, or the split holds no events.
     """
     samples = [Sample(SAMPLE_EVENTS, seed) for seed in range(len(ROLES))]
-    for parts in read_splits(events, columns, (split,)):
+    for parts in read_splits(events, columns, (split,), totals):
         batch = parts[split]
         for label, sample in enumerate(samples):
             sample.add(_rows(batch, np.flatnonzero(batch.label == label)))

@@ -18,7 +18,7 @@ LOGIT_EDGES = np.linspace(-25.0, 17.5, 341)
 #: Share of a class's weight that is left to the edge bins of the logit on each side.
 _TAIL = 0.002
 #: A logit is shown if the outer bins of the score hold more than this share of either class.
-_PILED_UP = 0.4
+PILED_UP = 0.4
 
 
 class ScoreFiller:
@@ -54,7 +54,7 @@ class ScoreFiller:
     def piles_up(self) -> bool:
         """Whether most of a class is close to 0 or 1."""
         shares = [shape.unit_area() for shape in self.plain()]
-        return any(area is not None and area[0][0] + area[0][-1] > _PILED_UP for area in shares)
+        return any(area is not None and area[0][0] + area[0][-1] > PILED_UP for area in shares)
 
 
 class Histogram:

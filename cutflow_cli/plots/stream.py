@@ -7,13 +7,15 @@ the split to the whole sample, so that a split in other proportions shows the sa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.errors import InputError
+from cutflow_cli.evaluation.normalise import Normalised, normalise
+from cutflow_cli.evaluation.tally import tally
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.schema import ROLES, SPLITS, Split
 from cutflow_cli.events.table import EventsFile
@@ -50,24 +52,23 @@ class Filled:
     shapes: tuple[Shape, ...]
 
 
-def split_scales(events: EventsFile, split: Split) -> NDArray[np.float64]:
-    """Return by how much weights of each process in a split are scaled: Σw(all splits) / Σw(split).
-
-    A process whose weights in the split sum to zero is left as it is.
-    """
-    totals = [(process.total.sumw, process.splits.get(split)) for process in events.metadata.processes]
-    return np.array([total / part.sumw if part is not None and part.sumw else 1.0 for total, part in totals])
+def whole_sample(events: EventsFile) -> Normalised:
+    """Find by how much each split of each process is scaled, as for the tables, in a pass over weights alone."""
+    return normalise(tally(events, []), events.metadata.processes)
 
 
 def read_splits(
-    events: EventsFile, columns: Sequence[str], splits: Sequence[Split]
+    events: EventsFile, columns: Sequence[str], splits: Sequence[Split], totals: Normalised
 ) -> Iterator[dict[Split, EventBatch]]:
-    """Read some splits batch by batch, weights scaled from each to the whole sample.
+    """Read some splits batch by batch, weights scaled from each to the whole sample: Σw(all splits)/Σw(split).
+
+    A process whose weights in a split add up to nothing is left as it is.
 
     Args:
         events: the events.
         columns: which observables to read.
         splits: which splits; the first one must hold events.
+        totals: from `whole_sample`.
 
     Yields:
         The events of each split in one part of the file; possibly none.
@@ -75,10 +76,9 @@ def read_splits(
     Raises:
         InputError: if a column is absent, or the first split holds no events.
     """
-    scales = {split: split_scales(events, split) for split in splits}
     seen = 0
     for batch in events.batches(columns):
-        parts = {split: _part(batch, split, scales[split]) for split in splits}
+        parts = {split: _part(batch, split, totals) for split in splits}
         seen += len(parts[splits[0]])
         yield parts
     if not seen:
@@ -86,17 +86,18 @@ def read_splits(
         raise InputError(msg)
 
 
-def _part(batch: EventBatch, split: Split, scales: NDArray[np.float64]) -> EventBatch:
+def _part(batch: EventBatch, split: Split, totals: Normalised) -> EventBatch:
     keep: NDArray[np.bool_] = batch.split == SPLITS.index(split)
-    process = batch.process[keep]
-    return EventBatch(
+    part = EventBatch(
         columns={name: values[keep] for name, values in batch.columns.items()},
         label=batch.label[keep],
-        weight=batch.weight[keep] * scales[process],
-        process=process,
+        weight=batch.weight[keep],
+        process=batch.process[keep],
         split=batch.split[keep],
         hypothesis=None if batch.hypothesis is None else batch.hypothesis[keep],
     )
+    scaled = totals.scaled_weights(part)
+    return replace(part, weight=np.where(np.isnan(scaled), part.weight, scaled))
 
 
 def of_hypothesis(batch: EventBatch, hypothesis: float | None) -> NDArray[np.bool_]:
@@ -170,18 +171,21 @@ class Consumer(Protocol):
         """Add events."""
 
 
-def fill_all(events: EventsFile, columns: Sequence[str], consumers: Mapping[Split, Sequence[Consumer]]) -> None:
+def fill_all(
+    events: EventsFile, columns: Sequence[str], consumers: Mapping[Split, Sequence[Consumer]], totals: Normalised
+) -> None:
     """Fill every histogram, batch by batch.
 
     Args:
         events: the events.
         columns: every observable that a consumer needs.
         consumers: what takes the events of each split; the first split must hold events.
+        totals: from `whole_sample`.
 
     Raises:
         InputError: if a column is absent, or the first split holds no events.
     """
-    for parts in read_splits(events, columns, tuple(consumers)):
+    for parts in read_splits(events, columns, tuple(consumers), totals):
         for split, batch in parts.items():
             for consumer in consumers[split]:
                 consumer.fill(batch)

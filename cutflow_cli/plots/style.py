@@ -11,15 +11,24 @@ from typing import Any
 
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.plots.backend import Figure, MathTextParser, Text, font_manager, matplotlib
+from cutflow_cli.plots.experiments import experiment_style
+from cutflow_cli.plots.look import Look
 
 #: petroff10 (M. A. Petroff, arXiv:2107.02270): told apart with any colour vision.
 PETROFF = (
     "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
 )  # fmt: skip
 SIGNAL, BACKGROUND, KEPT = PETROFF[2], PETROFF[0], PETROFF[7]
+#: Colours and hatches of processes in stacks, without the colour of the signal; the last is for what is put together.
+PROCESSES = (
+    (PETROFF[0], ""), (PETROFF[1], "////"), (PETROFF[3], "...."), (PETROFF[4], "\\\\\\\\"), (PETROFF[9], "xxxx"),
+    (PETROFF[5], "----"), (PETROFF[6], "||||"), (PETROFF[8], "++++"), ("#e6e6e6", "oo"),
+)  # fmt: skip
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)), (0, (3, 1, 1, 1)))
 LONGEST_NAME = 40
+#: Decimal places beyond which a number is not written to the second digit of its error.
+_MOST_PLACES = 6
 
 _STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
@@ -35,6 +44,7 @@ _STYLE: dict[str, Any] = {
     "mathtext.fontset": "dejavusans",
     "pdf.fonttype": 42,  # journals ask for TrueType, not Type 3
     "savefig.dpi": 150,
+    "savefig.transparent": False,
     "xtick.direction": "in",
     "xtick.labelsize": 9,
     "xtick.minor.visible": True,
@@ -47,9 +57,14 @@ _STYLE: dict[str, Any] = {
 
 
 @contextmanager
-def figure_style() -> Iterator[None]:
-    """Draw and save in our style, whatever the user's settings, and leave those as they were."""
-    with matplotlib.style.context(["default", _STYLE]):
+def figure_style(look: Look | None = None) -> Iterator[None]:
+    """Draw and save in our style or the one asked for, whatever the user's settings, and leave those as they were.
+
+    Raises:
+        UsageError: if the style that is asked for is not known.
+    """
+    named = {} if look is None or look.style is None else experiment_style(look.style)
+    with matplotlib.style.context(["default", _STYLE, named]):
         yield
 
 
@@ -95,6 +110,24 @@ def _parser() -> MathTextParser[Any]:
     return MathTextParser("agg")
 
 
+def words(text: str, length: int | None = None) -> str:
+    """Return text of the user's ready to draw: TeX between dollars where it is that, superscripts as such.
+
+    Args:
+        text: the text.
+        length: shorten it to so many characters where it is no TeX.
+    """
+    if text.count("$") >= 2:
+        try:
+            _parser().parse(text)
+        except ValueError:
+            pass
+        else:
+            return text
+    shown = text if length is None else shortened(text, length)
+    return plain(shown).replace("⁻¹", "$^{-1}$")
+
+
 def axis_label(feature: FeatureInfo) -> str:
     """Return symbol and unit, as in `m [GeV]`."""
     return symbol(feature) + (f" [{unit(feature.unit)}]" if feature.unit else "")
@@ -110,6 +143,8 @@ def number(value: float, error: float | None = None) -> str:
 
     >>> number(65.2349, 0.0312)
     '65.235 ± 0.031'
+    >>> number(52583916.8, 4366856.6)
+    '(5.26 ± 0.44)×$10^{7}$'
     >>> number(-0.5)
     '−0.5'
     """
@@ -119,7 +154,12 @@ def number(value: float, error: float | None = None) -> str:
         return _signed(f"{value:.4g}")
     digits = 1 - math.floor(math.log10(error))
     if not -4 <= digits <= 8 or abs(value) >= 1e6:
-        return f"{_signed(f'{value:.4g}')} ± {_signed(f'{error:.2g}')}"
+        power = math.floor(math.log10(max(abs(value), error)))
+        places = max(digits + power, 0)
+        if places > _MOST_PLACES:
+            return f"{_signed(f'{value:.4g}')} ± {_signed(f'{error:.2g}')}"
+        both = f"{_signed(f'{value / 10.0**power:.{places}f}')} ± {error / 10.0**power:.{places}f}"
+        return rf"({both})×$10^{{{power}}}$"
     digits = max(digits, 0)
     return f"{_signed(f'{value:.{digits}f}')} ± {error:.{digits}f}"
 

@@ -11,12 +11,13 @@ from plot_samples import curves_of, make_run, make_scan, make_score_run, overlap
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.plots import figures
 from cutflow_cli.plots.compute import compute
-from cutflow_cli.plots.draw_distributions import draw_distributions, kept_intervals, panel_notes
+from cutflow_cli.plots.draw_distributions import draw_distributions, panel_notes
 from cutflow_cli.plots.draw_importances import draw_importances
 from cutflow_cli.plots.draw_losses import draw_losses
 from cutflow_cli.plots.draw_roc import draw_roc
 from cutflow_cli.plots.learned import importances, main_flow
 from cutflow_cli.plots.losses import loss_curves
+from cutflow_cli.plots.panels import kept_intervals
 from cutflow_cli.plots.roc import run_places
 from cutflow_cli.plots.style import figure_style
 from cutflow_cli.runs import open_run, write_cut_flows, write_table
@@ -86,7 +87,7 @@ def drawn(run, events, tmp_path_factory):
 
 
 def test_each_figure_is_a_pdf_and_a_png(drawn):
-    kinds = ("roc", "lcf_run-distributions", "lcf_run-importances", "lcf_run-loss")
+    kinds = ("roc", *(f"lcf_run-{kind}" for kind in ("distributions", "stack", "n-minus-1", "importances", "loss")))
     assert [path.name for path in drawn] == [f"{kind}.{suffix}" for kind in kinds for suffix in ("pdf", "png")]
     for path in drawn:
         assert path.read_bytes().startswith(b"%PDF-" if path.suffix == ".pdf" else b"\x89PNG")

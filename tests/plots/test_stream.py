@@ -114,7 +114,7 @@ def test_splits_stand_for_the_whole_sample(tmp_path):
         process=[0] * 4 + [1] * 4 + [2, 2],
         split=[2, 0, 0, 0, 2, 2, 2, 0, 2, 2],
     )
-    assert stream.split_scales(events, "test") == pytest.approx([4, 4 / 3, 1])
+    assert stream.whole_sample(events).scale[0, :, 2] == pytest.approx([4, 4 / 3, 1])
     run = make_run(tmp_path / "run", [LearnedCut(Cut("x", Region.BELOW, upper=3.0))], replicas=1)
     distributions = compute([run], events, "test")[0].distributions
     assert distributions.panels[0].background.sumw.sum() == pytest.approx(8)
