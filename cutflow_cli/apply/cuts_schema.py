@@ -61,6 +61,7 @@ class FlowModel(_Model):
     replica: int = Field(default=CONSENSUS_REPLICA, ge=CONSENSUS_REPLICA)
     cuts: list[_Entry]
     rounded: list[RoundedModel] | None = None
+    rounding_cost: dict[str, Any] | None = None  # for people to see, likewise
 
 
 class Document(_Model):

@@ -12,6 +12,7 @@ from cutflow_cli.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from cutflow_cli.export.dialect import ColumnNames
+    from cutflow_cli.export.rounding import Rounding
 
 _COLUMNS: tuple[ColumnNames, ...] = ("source", "features")
 
@@ -23,7 +24,8 @@ def export_cuts(
         str,
         typer.Option(
             help="For people: text; data: json, yaml, csv; Python: python (numpy), query (pandas), awkward (coffea); "
-            "ROOT and C++: root (TCut), rdataframe, cpp (struct); publication: latex, hepdata, adl."
+            "ROOT and C++: root (TCut), rdataframe, cpp (struct); publication: latex, hepdata, adl; scores of mlp, bdt "
+            "and punzi: onnx, which needs --out."
         ),
     ] = "text",
     out: Annotated[Path | None, typer.Option(help="Write to this file.", show_default="stdout")] = None,
@@ -61,10 +63,36 @@ def export_cuts(
         float | None,
         typer.Option(help="Round within this fraction of each boundary instead.", show_default="its error"),
     ] = None,
+    round_loss: Annotated[
+        float | None,
+        typer.Option(
+            help="Round as far as the figure of merit loses at most this fraction, on the validation events.",
+            show_default="no limit",
+        ),
+    ] = None,
+    fom: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Figure of merit of --round-loss: asimov, s_over_sqrt_b, s_over_sqrt_s_plus_b, punzi, "
+            "balanced_accuracy or accuracy.",
+            show_default="asimov",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Events on which the cost of rounding and the cut-flow table of latex and hepdata are counted, and an "
+            "onnx model is tried.",
+            show_default="what the run was trained on",
+        ),
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(
-            help="Report directory of `cutflow evaluate`, for its cut-flow table (latex, hepdata).", show_default=False
+            help="Report directory of `cutflow evaluate`, for its cut-flow table (latex, hepdata); with --round that "
+            "of the rounded cuts is counted on the same events.",
+            show_default=False,
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace --out if it holds something else.")] = False,
@@ -77,12 +105,16 @@ def export_cuts(
     """
     from cutflow_cli.artifacts import Action
     from cutflow_cli.export.choose import Choice
-    from cutflow_cli.export.handover import Rounding, save
     from cutflow_cli.export.handover import export_cuts as exported
+    from cutflow_cli.export.handover import save
+    from cutflow_cli.export.registry import MODEL_DIALECTS
     from cutflow_cli.runs import open_run
 
     if force and out is None:
         msg = "--force is of no use without --out; nothing is replaced on stdout"
+        raise UsageError(msg)
+    if out is None and format in MODEL_DIALECTS:
+        msg = f"--format {format} is a binary file; add --out, such as --out model.{format}"
         raise UsageError(msg)
     result = exported(
         open_run(run),
@@ -90,8 +122,9 @@ def export_cuts(
         choice=Choice(replica, all_, working_point, hypothesis),
         columns=_columns(columns),
         preselection=not without_preselection,
-        rounding=Rounding(round_within) if round_ or round_within is not None else None,
+        rounding=_rounding(round_, round_within, round_loss, fom),
         report=report,
+        data=data,
     )
     for text in result.notes:
         terminal.note(text)
@@ -99,10 +132,26 @@ def export_cuts(
         terminal.warning(text)
     if out is None:
         terminal.result(result.text.rstrip("\n"))
-    elif save(out, result.text, force=force) is Action.DONE:
+    elif save(out, result.content, force=force) is Action.DONE:
         terminal.note(f"{out}: already done")
     else:
         terminal.note(f"{out}: written")
+
+
+def _rounding(wanted: bool, within: float | None, loss: float | None, fom: str | None) -> Rounding | None:
+    """Put the options on rounding together.
+
+    Raises:
+        UsageError: if they contradict each other.
+    """
+    from cutflow_cli.export.rounding import Rounding
+
+    if fom is not None and loss is None:
+        msg = "--fom is what --round-loss may lose of; add that, or leave --fom away"
+        raise UsageError(msg)
+    if not wanted and within is None and loss is None:
+        return None
+    return Rounding(within, loss) if fom is None else Rounding(within, loss, fom)
 
 
 def _columns(text: str | None) -> ColumnNames | None:

@@ -10,8 +10,9 @@ on processors where a compiler fuses them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
 from cutflow_cli import __version__
 from cutflow_cli.events.schema import FeatureInfo
@@ -22,10 +23,15 @@ from cutflow_cli.selection.parse import parse_arithmetic, parse_condition
 from cutflow_cli.selection.text import render
 from cutflow_cli.selection.tree import AsFloat32, Node, substitute
 
+if TYPE_CHECKING:
+    from cutflow_cli.export.onnx_trial import Sample
+    from cutflow_cli.export.rounding_cost import Cost
+    from cutflow_cli.models.scores import Scorer
+
 #: What the exported selection is applied to: the files that were ingested, or the events file.
 ColumnNames = Literal["source", "features"]
 #: Whom a dialect is for, as `--format` lists them.
-Group = Literal["people", "data", "Python", "ROOT and C++", "publication"]
+Group = Literal["people", "data", "Python", "ROOT and C++", "publication", "scores"]
 #: Whether a dialect takes the cut-flow table of a report, in which the selection was evaluated.
 ReportUse = Literal["none", "optional", "required"]
 
@@ -46,7 +52,9 @@ class Selections:
         folds: how many folds, of each of which a replica among the flows is the consensus; 0 for a run without.
         seed: seed of the run.
         data: the events file that it was trained on, as `train` was given it; None if not known.
+        digest: of the inputs and settings of the run.
         rounded: for each flow the boundaries that were rounded to be published; empty if none were to be.
+        costs: for each flow what rounding costs; empty if nothing was rounded, or that is not known.
         table: the cut-flow table of the only flow, for dialects that take one.
     """
 
@@ -61,7 +69,9 @@ class Selections:
     folds: int = 0
     seed: int = 0
     data: str | None = None
+    digest: str = ""
     rounded: tuple[tuple[Rounded, ...], ...] = ()
+    costs: tuple[Cost, ...] = ()
     table: CutFlowTable | None = None
 
     @property
@@ -80,8 +90,8 @@ class Selections:
         return f" {unit}" if unit else ""
 
 
-class Dialect(Protocol):
-    """One way to write a selection.
+class Format(Protocol):
+    """One way to hand a selection over.
 
     Attributes:
         name: what `--format` calls it.
@@ -101,6 +111,10 @@ class Dialect(Protocol):
     objects: ClassVar[bool]
     report: ClassVar[ReportUse]
 
+
+class Dialect(Format, Protocol):
+    """A way to write a selection as text."""
+
     def render(self, selections: Selections) -> str:
         """Write the selection.
 
@@ -109,6 +123,42 @@ class Dialect(Protocol):
 
         Raises:
             UsageError: if the dialect can't say a part of the selection.
+        """
+
+
+@runtime_checkable
+class ModelDialect(Format, Protocol):
+    """A way to hand over what computes a score, and the selection on it, as a model in a file of bytes."""
+
+    def build(self, selections: Selections, scorer: Scorer, replicas: range) -> bytes:
+        """Write the model.
+
+        Args:
+            selections: the only flow, and what is known of its run.
+            scorer: of the run.
+            replicas: numbers of the run's replicas.
+
+        Raises:
+            UsageError: if a library is missing, or the model can't say a part of the selection.
+        """
+
+    def check(
+        self, content: bytes, selections: Selections, scorer: Scorer, replicas: range, samples: Iterable[Sample]
+    ) -> tuple[str, ...]:
+        """Run the model and compare it with the run.
+
+        Args:
+            content: what `build` gave, for the same arguments.
+            selections: see there.
+            scorer: see there.
+            replicas: see there.
+            samples: events to run it on.
+
+        Returns:
+            What a user should know of it, a sentence each.
+
+        Raises:
+            InputError: if it disagrees with the run.
         """
 
 

@@ -69,6 +69,8 @@ def as_document(selections: Selections) -> dict[str, Any]:
             {"observable": one.observable, "side": one.side, "before": one.before, "after": one.after}
             for one in rounded
         ]
+    for flow, cost in zip(document["cut_flows"], selections.costs, strict=False):
+        flow["rounding_cost"] = cost.as_json()
     return document
 
 

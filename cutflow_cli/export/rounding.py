@@ -18,14 +18,47 @@ import numpy as np
 
 from cutflow_cli.errors import InputError, UsageError, nearest
 from cutflow_cli.export.digits import shortest
+from cutflow_cli.metrics.figures_of_merit import DEFAULT_FIGURE, require_figure
 from cutflow_cli.selection.cut import Cut
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 
 Side = Literal["lower", "upper"]
-_SIDES: tuple[Side, ...] = ("lower", "upper")
+SIDES: tuple[Side, ...] = ("lower", "upper")
 #: Steps of numbers within a power of ten, the roundest first.
-_STEPS = (Decimal(10), Decimal(5), Decimal(2))
+STEPS = (Decimal(10), Decimal(5), Decimal(2))
 _MOST_DECADES = 40  #: from the size of a boundary down to its error; doubles have 16 digits
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """How far boundaries may move when they are rounded.
+
+    Attributes:
+        within: as a fraction of each boundary; None for its own error.
+        loss: share of a figure of merit that rounding may cost in all, instead of a distance (`round_to_loss`).
+        fom: that figure of merit, a key of `FIGURES_OF_MERIT`.
+
+    Raises:
+        UsageError: if a share is not between 0 and 1, both are given, or the figure of merit is unknown.
+    """
+
+    within: float | None = None
+    loss: float | None = None
+    fom: str = DEFAULT_FIGURE
+
+    def __post_init__(self) -> None:
+        if self.within is not None and self.loss is not None:
+            msg = "--round-within and --round-loss exclude each other: a boundary moves by a distance, or for a price"
+            raise UsageError(msg)
+        _require_share(self.within, "--round-within", "a fraction of each boundary is needed, such as 0.01")
+        _require_share(self.loss, "--round-loss", "a fraction of the figure of merit is needed, such as 0.01")
+        require_figure(self.fom)
+
+
+def _require_share(share: float | None, option: str, what: str) -> None:
+    if share is not None and not 0 < share < 1:
+        msg = f"{option} {share:g}: {what}, between 0 and 1"
+        raise UsageError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +70,7 @@ class Rounded:
         side: which boundary.
         before: the boundary as learned.
         after: the rounded one, as the column's type holds it.
-        within: how far it was allowed to move.
+        within: how far it was allowed to move; None where what it costs was the limit.
         dtype: type of the column.
     """
 
@@ -45,12 +78,13 @@ class Rounded:
     side: Side
     before: float
     after: float
-    within: float
+    within: float | None = None
     dtype: str = "float64"
 
     def __str__(self) -> str:
         before, after = shortest(self.before, self.dtype), shortest(self.after, self.dtype)
-        return f"{self.observable}, {self.side} boundary: {before} → {after} (within {self.within:.2g})"
+        limit = "" if self.within is None else f" (within {self.within:.2g})"
+        return f"{self.observable}, {self.side} boundary: {before} → {after}{limit}"
 
 
 def rounded_flow(
@@ -72,9 +106,7 @@ def rounded_flow(
         UsageError: if the fraction is not between 0 and 1.
         InputError: if an observable has no type.
     """
-    if within is not None and not 0 < within < 1:
-        msg = f"--round-within {within:g}: a fraction of each boundary is needed, such as 0.01, between 0 and 1"
-        raise UsageError(msg)
+    _require_share(within, "--round-within", "a fraction of each boundary is needed, such as 0.01")
     steps: list[LearnedCut] = []
     found: list[Rounded] = []
     for step in flow.steps:
@@ -111,7 +143,7 @@ def _dtype(cut: Cut, dtypes: Mapping[str, str]) -> str:
 def _rounded_step(step: LearnedCut, dtype: str, within: float | None) -> tuple[Cut, tuple[Rounded, ...]]:
     found: list[Rounded] = []
     cut = step.cut
-    for side in _SIDES:
+    for side in SIDES:
         before: float | None = getattr(step.cut, side)
         error: float | None = getattr(step, f"{side}_error")
         if before is None or (within is None and error is None):
@@ -124,7 +156,7 @@ def _rounded_step(step: LearnedCut, dtype: str, within: float | None) -> tuple[C
         if after != before:
             found.append(Rounded(cut.observable, side, before, after, allowed(before), dtype))
             cut = replace(cut, lower=after) if side == "lower" else replace(cut, upper=after)
-    return (step.cut, ()) if _crossed(step.cut, cut) else (cut, tuple(found))
+    return (step.cut, ()) if crossed(step.cut, cut) else (cut, tuple(found))
 
 
 def _roundest(value: float, allowed: Callable[[float], float], dtype: str) -> float:
@@ -148,25 +180,30 @@ def _candidates(value: float, within: float, dtype: str) -> Iterator[float]:
     """Yield round numbers within a distance, the roundest first, of each step the nearest."""
     exact = Decimal(shortest(value, dtype))
     for step in _steps(exact, within):
-        number = float((exact / step).to_integral_value() * step)
-        with np.errstate(over="ignore", under="ignore"):
-            number = float(np.float32(number)) if dtype == "float32" else number
+        number = nearest_multiple(exact, step, dtype)
         if math.isfinite(number) and abs(number - value) <= within:
-            yield number + 0.0  # never −0
+            yield number
+
+
+def nearest_multiple(exact: Decimal, step: Decimal, dtype: str) -> float:
+    """Return the multiple of a step that is nearest to a number, as a column's type holds it; never −0."""
+    number = float((exact / step).to_integral_value() * step)
+    with np.errstate(over="ignore", under="ignore"):
+        return (float(np.float32(number)) if dtype == "float32" else number) + 0.0
 
 
 def _steps(exact: Decimal, within: float) -> Iterator[Decimal]:
     """Yield steps from the size of a number down to the first of which a multiple is always within the distance."""
     top = max(abs(exact), Decimal(within)).adjusted() + 1
     for power in range(top, top - _MOST_DECADES, -1):
-        for digit in _STEPS:
+        for digit in STEPS:
             step = digit.scaleb(power - 1)
             yield step
             if step <= 2 * Decimal(within):
                 return
 
 
-def _crossed(before: Cut, after: Cut) -> bool:
+def crossed(before: Cut, after: Cut) -> bool:
     """Whether two boundaries that were apart have met, or changed places."""
     if before.lower is None or before.upper is None or after.lower is None or after.upper is None:
         return False

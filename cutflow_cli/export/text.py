@@ -7,13 +7,16 @@ published they have the fewest digits that name the same number of their column'
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from cutflow_cli import __version__
 from cutflow_cli.export.dialect import Group, ReportUse, Selections, describe
 from cutflow_cli.export.digits import plain_cut
 from cutflow_cli.selection.cut import Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
+
+if TYPE_CHECKING:
+    from cutflow_cli.export.rounding_cost import Cost
 
 
 class Text:
@@ -39,6 +42,8 @@ class Text:
             lines += ["", *_flow(selections, flow)]
             if selections.rounded:
                 lines += ["rounded", *(f"    {one}" for one in selections.rounded[number] or ("nothing",))]
+            if selections.costs:
+                lines += _cost(selections.costs[number])
         used = {cut.observable for flow in selections.flows for cut in flow.cuts}
         computed = [feature for feature in selections.features if feature.name in used and feature.expression]
         if computed:
@@ -67,6 +72,12 @@ def _flow(selections: Selections, flow: CutFlow) -> list[str]:
         lines.append("not applied")
         lines += [f"    {_words(selections, step)} ({_reason(step)})" for step in left_out]
     return lines
+
+
+def _cost(cost: Cost) -> list[str]:
+    rows = _table(("", "as learned", "rounded", "change"), cost.rows)
+    chosen = [] if cost.spent is None else [f"    {cost.spent}"]
+    return [f"cost of rounding (split {cost.split} of {cost.path})", *rows, *chosen]
 
 
 def _words(selections: Selections, step: LearnedCut) -> str:

@@ -165,7 +165,8 @@ def test_rounding_in_vain_is_said():
     [
         ("hepdata", {}, "--format hepdata gives a cut-flow table; add --report"),
         ("root", {"report": Path("r")}, "--report is for latex and hepdata, .* leave it away for root"),
-        ("latex", {"report": Path("r"), "rounding": Rounding()}, "take one or the other"),
+        ("latex", {"report": Path("r"), "data": Path("e.parquet")}, "take either it or --data"),
+        ("root", {"data": Path("e.parquet")}, "--data is what rounding is counted on, .* leave it away for root"),
     ],
 )
 def test_reports_where_they_belong(dialect, options, message):
@@ -176,7 +177,7 @@ def test_reports_where_they_belong(dialect, options, message):
 def test_unknown_formats_are_answered_with_all_there_are_in_groups():
     everything = (
         "for people: text; data: json, yaml, csv; Python: python, query, awkward; "
-        "ROOT and C\\+\\+: root, rdataframe, cpp; publication: latex, hepdata, adl"
+        "ROOT and C\\+\\+: root, rdataframe, cpp; publication: latex, hepdata, adl; scores: onnx"
     )
     with pytest.raises(
         UsageError, match=f"--format qery: no such format; did you mean query\\? .there are, {everything}"
