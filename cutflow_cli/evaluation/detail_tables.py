@@ -195,6 +195,8 @@ def _signed(value: float, error: float | None) -> str:
 
 
 def _boundary(cut: Cut, side: str) -> str:
+    if not cut.has_boundaries:  # a condition as somebody wrote it, which was counted as a plain cut
+        return f"{short_cut(cut)}: {side}"
     value = cut.lower if side == "lower" else cut.upper
     if value is None:  # a condition of a file of cuts, as it is written there
         return f"{short_cut(cut)}: {side}"

@@ -25,7 +25,9 @@ from cutflow_cli.runs import RunManifest, write_table
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import LearnedCut
 
-CUTS = '{"schema_version": 1, "cut_flows": [{"working_point": "default", "cuts": ["x > 0.25", "abs(y) < 1.5"]}]}'
+CUTS = (
+    '{"schema_version": 1, "cut_flows": [{"working_point": "default", "cuts": ["-0.25 < x < 3.25", "abs(y) < 1.5"]}]}'
+)
 
 
 @pytest.fixture
@@ -86,8 +88,8 @@ def test_what_the_page_says(seven):
     page = read_page(text_of(seven()))
     for said in (
         "Warnings and notes", "Runs", "Tables", "Preselection", "Provenance", "Boundaries moved",
-        "x > 0.1", "y < 0.5", "x > 0.25", "abs(y) < 1.5", "score > 0.55", "signal_efficiency=0.5 (recommended)",
-        "not trained: cuts read from a file", "QCD",
+        "x > 0.1", "y < 0.5", "-0.25 < x < 3.25: upper", "abs(y) < 1.5", "score > 0.55",
+        "signal_efficiency=0.5 (recommended)", "not trained: cuts read from a file", "QCD",
     ):  # fmt: skip
         assert said in page.text, said
     places = [
@@ -201,7 +203,7 @@ def drawing(monkeypatch):
                 path.write_bytes(content or png())
             return tuple(paths)
 
-        monkeypatch.setattr(evaluation, "_figure_drawer", lambda: draw)
+        monkeypatch.setattr(evaluation, "_figure_drawer", lambda *_: draw)
 
     return use
 
