@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cutflow_cli.errors import UsageError, nearest
 from cutflow_cli.evaluation.normalise import Normalised
@@ -73,11 +74,13 @@ class Variations:
         nominal: the events without any.
         varied: under each variation.
         sources: which variations belong together; different ones are independent.
+        background: uncertainty of the background after each stage in each split, in events, shape (stages, splits).
     """
 
     nominal: Normalised
     varied: tuple[Varied, ...]
     sources: tuple[Source, ...]
+    background: NDArray[np.float64]
 
     def of_background(self, prefix: Prefix, split: Split) -> float:
         """Return the uncertainty of the background after a stage of a selection, in events.
@@ -86,10 +89,7 @@ class Variations:
             prefix: the cuts applied so far.
             split: which split.
         """
-        shifts = {
-            one.info.name: one.change.of_class(prefix, "background", split, None).passed.sumw for one in self.varied
-        }
-        return float(quadratic_sum(self.sources, shifts))
+        return float(self.background[self.nominal.tally.prefixes[prefix], SPLITS.index(split)])
 
     def attached(self) -> Normalised:
         """Return the events without variations, whose background has the uncertainty by all of them."""
@@ -156,7 +156,15 @@ def count_variations(
         source = VariedEvents(events, info, split, nominal.tally.hypotheses, listeners(info))
         counted = tally(source, flows, progress=in_turn(progress, number, 1 + len(variations), f"{info.name}, "))
         varied.append(_varied(info, counted, nominal, split))
-    return Variations(nominal, tuple(varied), sources_of([one.name for one in variations]))
+    sources = sources_of([one.name for one in variations])
+    background = quadratic_sum(sources, {one.info.name: _background_shift(one.change) for one in varied})
+    return Variations(nominal, tuple(varied), sources, background)
+
+
+def _background_shift(change: Normalised) -> NDArray[np.float64]:
+    """Return the shift of the background after each stage in each split, shape (stages, splits)."""
+    members = [position for position, process in enumerate(change.processes) if process.role == "background"]
+    return np.asarray((change.tally.sums[..., 1] * change.scale)[:, :, members].sum(axis=(1, 2)))
 
 
 def in_turn(

@@ -144,3 +144,35 @@ def test_one_cut_less_under_an_alternative_sample(tmp_path, make_run):
         assert table.rows[1][2] == "19.0 (+10±70) [1]"  # √(9² + 8²) / 18: not resolved by so few events
         assert table.rows[2][2] == "±5.56 %"
         assert any("not resolved by the simulated events" in line for line in table.footnotes)
+
+
+def test_scores_are_cut_on_under_variations_too_and_their_maxima_say_that_they_do_without(
+    make_sample, make_score_run, tmp_path
+):
+    sample = make_sample(events=1200)
+    half = sample.batch.weight * np.where(sample.batch.label == 0, 1.5, 1.0)
+    data = write_varied(tmp_path / "varied.parquet", sample.batch, sample.processes, {"norm": half})
+    run = make_score_run("net", data)
+    options = read_options((), (), 0.0)
+    reports = [
+        evaluate_runs([run], data, tmp_path / f"report{n}", options=options, variations=names)
+        for n, names in enumerate((None, ()))
+    ]
+    varied, without = (
+        {(row.metric, row.kind, row.split, row.replica): row.value for row in report.metrics} for report in reports
+    )
+    assert varied["asimov", "consensus", "test", -1] < 0.9 * without["asimov", "consensus", "test", -1]
+    assert varied["max_asimov", "consensus", "test", -1] == without["max_asimov", "consensus", "test", -1]
+    shifts = {row.quantity: row.relative_shift for row in reports[0].variations if row.process == "QCD"}
+    assert shifts == {"yield": pytest.approx(0.5), "efficiency": 0.0}
+    lines = [
+        line
+        for report in reports
+        for table in printed_tables(report, [("net", open_run(run))])
+        for line in table.footnotes
+        if "σ_B = " in line and "spread" in line
+    ]
+    assert [line.partition("σ_B = ")[2] for line in lines] == [
+        "MC statistics ⊕ shifts by norm (maxima over the thresholds of a score: without these shifts)",
+        "MC statistics",
+    ]
