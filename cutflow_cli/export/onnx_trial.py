@@ -160,7 +160,7 @@ def _made_up(selections: Selections, scorer: Scorer) -> Sample:
             edges = [edge for edge in (cut.lower, cut.upper) if edge is not None]
             around = [value for edge in edges for value in (edge, edge + 1, edge - 1)]
             others[cut.observable] = random.choice([*around, sum(edges) / len(edges), np.nan], _MADE_UP).astype(dtype)
-    return Sample("made up, some with missing and infinite values", np.stack(columns, axis=1), others)
+    return Sample("made-up events, missing and infinite values among them", np.stack(columns, axis=1), others)
 
 
 def _landmarks(scorer: Scorer) -> Iterator[NDArray[np.float32]]:

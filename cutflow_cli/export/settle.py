@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeAlias
 from cutflow_cli.errors import InputError, UsageError
 from cutflow_cli.export.cut_flow_table import CutFlowTable, count_cut_flow, read_cut_flow, report_events
 from cutflow_cli.export.rounding import Rounded, Rounding, rounded_flow
-from cutflow_cli.export.run_events import open_run_events
 
 if TYPE_CHECKING:
     from cutflow_cli.events.schema import Split
@@ -101,6 +100,8 @@ def settle(
     if evaluation.report is not None:
         return Settled(flows, table=read_cut_flow(evaluation.report, run, flows[0]))
     if evaluation.data is not None and tabled:
+        from cutflow_cli.export.run_events import open_run_events
+
         opened = open_run_events(run, evaluation.data)
         return Settled(flows, table=count_cut_flow(opened, flows[0], "test"), notes=opened.notes)
     return Settled(flows)
@@ -109,6 +110,8 @@ def settle(
 def _rounded(
     run: Run, flows: tuple[CutFlow, ...], rounding: Rounding, evaluation: Evaluation, *, tabled: bool
 ) -> Settled:
+    from cutflow_cli.export.run_events import open_run_events
+
     split: Split = "test"
     data = evaluation.data
     if evaluation.report is not None:

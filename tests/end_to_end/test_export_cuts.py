@@ -198,3 +198,23 @@ def test_out(runs, tmp_path):
     assert forced.returncode == 0
     assert out.read_text().startswith("pt > 200.0 && ")
     assert [path.name for path in out.parent.iterdir()] == ["cuts.json"]
+
+
+def test_options_on_rounding_and_models_reach_the_library(runs, run_here):
+    """What they do is tested where it is done; here that they are typed as the help says."""
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    for arguments, code, said in (
+        (("bdt", "--format", "onnx"), 2, "--format onnx is a binary file; add --out, such as --out model.onnx"),
+        (("par", "--format", "onnx", "--out", "m.onnx"), 2, "lcf-parallel cuts on observables and computes no score"),
+        (("bdt", "--format", "onnx", "--out", "m.onnx"), 3, "trees.json: no such file; the run is incomplete"),
+        (("par", "--round-loss", "0.01", "--fom", "s_over_sqrt_b"), 3, "events.parquet: the events that the run was"),
+        (("par", "--round-loss", "2"), 2, "--round-loss 2: a fraction of the figure of merit is needed"),
+        (("par", "--round", "--fom", "asimov"), 2, "--fom is what --round-loss may lose of"),
+        (("par", "--round", "--data", "none.parquet"), 3, "none.parquet: no such file"),
+        (("par", "--round"), 0, "what rounding costs was not computed: events.parquet: the events that the run was"),
+        (("par", "--format", "onyx"), 2, "--format onyx: no such format; did you mean onnx"),
+    ):
+        done = run_here("export-cuts", *arguments, cwd=runs)
+        assert (done.returncode, said in done.stderr) == (code, True), (arguments, done.stderr)
+        assert (done.stdout == "") == (code != 0)
+    assert not (runs / "m.onnx").exists()
