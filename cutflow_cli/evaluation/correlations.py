@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from cutflow_cli.evaluation.detail_rows import CLASSES, CorrelationRow
 from cutflow_cli.evaluation.normalise import Normalised
-from cutflow_cli.events.batch import EventBatch
-from cutflow_cli.events.schema import SPLITS, Split
+from cutflow_cli.evaluation.split_events import ClassEvents
+from cutflow_cli.events.schema import Split
 
 #: Sums of a pair: number, Σw, Σw², Σw x, Σw y, Σw x², Σw y², Σw x y over events that have both.
 _SUMS = 8
+#: Events summed at once, which stay in the processor's cache; and too few for a BLAS to share among threads, which
+#: decode the next events.
+_PIECE = 4096
 #: A variance below this share of the mean square is rounding.
 _NOTHING = 1e-12
 
@@ -37,21 +40,23 @@ class CorrelationCounter:
         self._sums = np.zeros((len(CLASSES), _SUMS, count, count))
         self._centre: NDArray[np.float64] | None = None
 
-    def add(self, batch: EventBatch) -> None:
-        """Take a batch of events."""
-        rows = np.flatnonzero(batch.split == SPLITS.index(self._split))
-        if not len(rows) or len(self.columns) < 2:
+    def add(self, events: ClassEvents) -> None:
+        """Take events of a class."""
+        if len(self.columns) < 2:
             return
-        x = np.stack([batch.columns[name][rows].astype(np.float64) for name in self.columns])
+        for start in range(0, len(events), _PIECE):
+            piece = slice(start, start + _PIECE)
+            values = [events.columns[name][piece] for name in self.columns]
+            self._add(np.array(values, dtype=np.float64), events.weight[piece], events.number)
+
+    def _add(self, x: NDArray[np.float64], weight: NDArray[np.float64], number: int) -> None:
         known = np.isfinite(x)
         if self._centre is None:  # subtracted, so that the variance of far-away values loses no digits
             self._centre = np.array([one[has].mean() if has.any() else 0.0 for one, has in zip(x, known, strict=True)])
-        x = np.where(known, x - self._centre[:, None], 0.0)
-        weight = self._totals.scaled_weights(batch)[rows]
-        label = batch.label[rows]
-        for number, value in enumerate((1, 0)):
-            of_class = label == value
-            self._sums[number] += _sums(x[:, of_class], known[:, of_class], weight[of_class])
+        x -= self._centre[:, None]
+        if not known.all():
+            x = np.where(known, x, 0.0)
+        self._sums[number] += _sums(x, known, weight)
 
     def rows(self) -> tuple[CorrelationRow, ...]:
         """Return a row for each class and pair of features."""

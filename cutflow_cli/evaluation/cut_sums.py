@@ -24,36 +24,6 @@ COMPILED_FROM = 30_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Boundaries:
-    """Where the boundaries of a flow are moved to.
-
-    A side is an end of a cut. Its values are multiplied by its sign, such that those above a boundary pass: x > a is as
-    it stands, x < a is −x > −a. The cut's other end settles events out of [floor, ceiling), wherever this one is.
-
-    Attributes:
-        cut: the cut that each side belongs to, counted in the flow; shape (sides,).
-        column: the column of its values, likewise.
-        sign: 1 or −1, likewise.
-        floor: likewise.
-        ceiling: likewise.
-        edges: the boundary and where it is moved to, in increasing order and times the sign; the last is repeated for
-            sides that have fewer; shape (sides, edges).
-    """
-
-    cut: NDArray[np.intp]
-    column: NDArray[np.intp]
-    sign: NDArray[np.float64]
-    floor: NDArray[np.float64]
-    ceiling: NDArray[np.float64]
-    edges: NDArray[np.float64]
-
-    @property
-    def arrays(self) -> tuple[NDArray[Any], ...]:
-        """All of them, in order."""
-        return self.cut, self.column, self.sign, self.floor, self.ceiling, self.edges
-
-
-@dataclass(frozen=True, slots=True)
 class Summing:
     """The functions to use: `sum_by_depth` and `sum_near`, or what was compiled of them."""
 
@@ -99,13 +69,13 @@ def sum_by_depth(
 def sum_near(
     masks: NDArray[np.uint8],
     which: NDArray[np.intp],
-    values: NDArray[np.float64],
+    values: NDArray[Any],
     cut: NDArray[np.intp],
     column: NDArray[np.intp],
-    sign: NDArray[np.float64],
-    floor: NDArray[np.float64],
-    ceiling: NDArray[np.float64],
-    edges: NDArray[np.float64],
+    sign: NDArray[Any],
+    floor: NDArray[Any],
+    ceiling: NDArray[Any],
+    edges: NDArray[Any],
     process: NDArray[np.int32],
     weight: NDArray[np.float64],
     passed: NDArray[np.float64],
@@ -117,8 +87,8 @@ def sum_near(
     Args:
         masks: of cuts, 1 for events that pass; shape (masks, events or more).
         which: the masks of the flow's cuts, in order; shape (cuts,).
-        values: in double precision, shape (columns, events or more).
-        cut: see `Boundaries`, as the five that follow.
+        values: in the type of the boundaries, shape (columns, events or more).
+        cut: see `cutflow_cli.evaluation.boundaries`, as the five that follow.
         column: likewise.
         sign: likewise.
         floor: likewise.
@@ -128,8 +98,8 @@ def sum_near(
         weight: of each event, shape (events,).
         passed: added onto, events that pass all cuts; shape (processes, 3).
         alone: added onto, events that fail one cut alone; shape (cuts, processes, 3).
-        near: added onto, those of both between the first and the last edge of a side, by the number of edges below;
-            shape (sides, 1 + edges, processes, 3).
+        near: added onto, those of both between the first and the last edge of an end, by the number of edges below;
+            shape (ends, 1 + edges, processes, 3).
     """
     events = len(weight)
     mine = masks[which, :events]
@@ -139,12 +109,12 @@ def sum_near(
     fails = [np.flatnonzero((failed == 1) & (one == 0)) for one in mine]
     for into, rows in zip(alone, fails, strict=True):
         _add(into, process[rows].astype(np.intp), weight[rows])
-    for side in range(len(cut)):
-        at = sign[side] * values[column[side], :events]
-        inside = (at >= edges[side, 0]) & (at <= edges[side, -1]) & (at >= floor[side]) & (at < ceiling[side])
-        rows = np.flatnonzero(inside & ((failed == 0) | ((failed == 1) & (mine[cut[side]] == 0))))
-        interval = np.searchsorted(edges[side], at[rows], side="left")
-        _add(near[side], interval * near.shape[2] + process[rows], weight[rows])
+    for end in range(len(cut)):
+        at = sign[end] * values[column[end], :events]
+        inside = (at >= edges[end, 0]) & (at <= edges[end, -1]) & (at >= floor[end]) & (at < ceiling[end])
+        rows = np.flatnonzero(inside & ((failed == 0) | ((failed == 1) & (mine[cut[end]] == 0))))
+        interval = np.searchsorted(edges[end], at[rows], side="left")
+        _add(near[end], interval * near.shape[2] + process[rows], weight[rows])
 
 
 def _add(sums: NDArray[np.float64], place: NDArray[np.intp], weight: NDArray[np.float64]) -> None:

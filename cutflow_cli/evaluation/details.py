@@ -12,6 +12,7 @@ from cutflow_cli.evaluation.detail_rows import CorrelationRow, OverlapRow, Varia
 from cutflow_cli.evaluation.normalise import Normalised
 from cutflow_cli.evaluation.overlap import OverlapCounter
 from cutflow_cli.evaluation.rows import NamedFlow
+from cutflow_cli.evaluation.split_events import OfSplit
 from cutflow_cli.evaluation.tally import Listener
 from cutflow_cli.evaluation.variants import VariantCounter
 from cutflow_cli.evaluation.variations import scales_under
@@ -26,12 +27,16 @@ class Details:
     """The counters of one evaluation.
 
     Attributes:
+        totals: all events, normalised.
+        split: the events to count.
         variants: quoted selections without a cut, or with a boundary moved.
         overlap: events that quoted selections have in common.
         correlations: of the features.
         varied: the first under each systematic variation.
     """
 
+    totals: Normalised
+    split: Split
     variants: VariantCounter
     overlap: OverlapCounter
     correlations: CorrelationCounter
@@ -63,6 +68,8 @@ class Details:
         scores = {name for columns in events.derived for name in columns.names}
         for_all = [named for named in shown if named.flow.hypothesis is None]
         return cls(
+            totals,
+            split,
             VariantCounter(shown, totals, split, events.dtypes),
             OverlapCounter(for_all, totals, split),
             CorrelationCounter([name for name in events.features if name not in scores], totals, split),
@@ -72,11 +79,11 @@ class Details:
     @property
     def listeners(self) -> tuple[Listener, ...]:
         """What takes the events."""
-        return self.variants, self.overlap, self.correlations
+        return (OfSplit(self.totals, self.split, (self.variants, self.overlap, self.correlations)),)
 
     def under(self, variation: VariationInfo) -> tuple[Listener, ...]:
         """Return what takes the events under a variation."""
-        return (self.varied[variation.name],)
+        return (OfSplit(scales_under(self.totals, variation), self.split, (self.varied[variation.name],)),)
 
     def rows(
         self, options: FigureOptions, sources: Sequence[Source] = ()

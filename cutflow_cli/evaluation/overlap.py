@@ -7,14 +7,18 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cutflow_cli.evaluation.detail_rows import CLASSES, KeptBy, OverlapRow
 from cutflow_cli.evaluation.normalise import Normalised
 from cutflow_cli.evaluation.rows import NamedFlow
-from cutflow_cli.events.batch import EventBatch
-from cutflow_cli.events.schema import SPLITS, Role, Split
+from cutflow_cli.evaluation.split_events import ClassEvents
+from cutflow_cli.events.schema import Role, Split
 from cutflow_cli.metrics.classification import efficiency
 from cutflow_cli.metrics.yields import Sums
+
+#: Events are summed by the set of selections that keep them, of two times so many selections at a time.
+_HALF = 6
 
 
 class OverlapCounter:
@@ -29,40 +33,49 @@ class OverlapCounter:
     def __init__(self, flows: Sequence[NamedFlow], totals: Normalised, split: Split) -> None:
         self._flows = list(flows) if len(flows) > 1 else []
         self._totals, self._split = totals, split
-        # By class, then number, Σw and Σw² of the events that a selection (row) and another (column) keep.
-        self._sums = np.zeros((len(CLASSES), 3, len(self._flows), len(self._flows)))
+        parts = [range(len(self._flows))[start : start + _HALF] for start in range(0, len(self._flows), _HALF)]
+        self._together = [(*one, *other) for one, other in combinations([*parts, ()] if len(parts) == 1 else parts, 2)]
+        # Number, Σw and Σw² of each class, by the set of those selections which keep an event: a bit for each.
+        self._sums = [np.zeros((len(CLASSES), 3, 2 ** len(those))) for those in self._together]
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are needed."""
         return tuple(dict.fromkeys(cut.observable for named in self._flows for cut in named.flow.cuts))
 
-    def add(self, batch: EventBatch) -> None:
-        """Take a batch of events."""
-        if not self._flows:
-            return
-        rows = np.flatnonzero(batch.split == SPLITS.index(self._split))
-        columns = {name: batch.columns[name][rows] for name in self.columns}
-        masks = np.array([named.flow.mask(columns, len(rows)) for named in self._flows])
-        kept_by_any = masks.any(axis=0)
-        some, kept = rows[kept_by_any], masks[:, kept_by_any].astype(np.float64)
-        weight = self._totals.scaled_weights(batch)[some]
-        signal = batch.label[some] == 1
-        for number, of_class in enumerate((signal, ~signal)):
-            for power in range(3):
-                self._sums[number, power] += (kept * np.where(of_class, weight**power, 0.0)) @ kept.T
+    def add(self, events: ClassEvents) -> None:
+        """Take events of a class."""
+        kept = [_joined([events.passing(cut) for cut in named.flow.cuts], len(events)) for named in self._flows]
+        for those, sums in zip(self._together, self._sums, strict=True):
+            chosen = np.zeros(len(events), dtype=np.uint16)
+            for bit, position in enumerate(those):
+                chosen |= kept[position].astype(np.uint16) << np.uint16(bit)
+            for power, values in enumerate((None, events.weight, events.weight**2)):
+                sums[events.number, power] += np.bincount(chosen, values, sums.shape[-1])
 
     def rows(self) -> tuple[OverlapRow, ...]:
         """Return a row for each pair of selections, class, and way to keep an event."""
         pairs = combinations(range(len(self._flows)), 2)
+        shared = self._shared()
         return tuple(
-            row for pair in pairs for number, role in enumerate(CLASSES) for row in self._pair(pair, number, role)
+            row
+            for pair in pairs
+            for number, role in enumerate(CLASSES)
+            for row in self._pair(pair, shared[number], role)
         )
 
-    def _pair(self, pair: tuple[int, int], number: int, role: Role) -> Iterator[OverlapRow]:
+    def _shared(self) -> NDArray[np.float64]:
+        """Sum what a selection (row) and another (column) both keep, by class; number, Σw and Σw²."""
+        found = np.zeros((len(CLASSES), 3, len(self._flows), len(self._flows)))
+        for those, sums in zip(self._together, self._sums, strict=True):
+            holds = (np.arange(sums.shape[-1]) >> np.arange(len(those))[:, None] & 1).astype(np.float64)
+            found[..., np.array(those)[:, None], those] = (holds * sums[..., None, :]) @ holds.T
+        return found
+
+    def _pair(self, pair: tuple[int, int], shared: NDArray[np.float64], role: Role) -> Iterator[OverlapRow]:
         whole = self._totals.of_class((), role, self._split, None)
         first, second = pair
-        both, one, other = (self._sums[number, :, i, j] for i, j in ((first, second), (first, first), (second, second)))
+        both, one, other = (shared[:, i, j] for i, j in ((first, second), (first, first), (second, second)))
         every = np.array([whole.total.events, whole.total.sumw, whole.total.sumw2])
         found: dict[KeptBy, np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = {
             "both": both, "first": one - both, "second": other - both, "neither": every - one - other + both,
@@ -75,3 +88,11 @@ class OverlapCounter:
                 self._flows[first].run, self._flows[second].run, self._split, role, kept_by, sums.events,
                 sums.sumw if usable else None, math.sqrt(sums.sumw2) if usable else None, share.value, share.error,
             )  # fmt: skip
+
+
+def _joined(masks: Sequence[NDArray[np.bool_]], events: int) -> NDArray[np.bool_]:
+    """Say which events pass all of some cuts."""
+    kept = np.ones(events, dtype=np.bool_)
+    for mask in masks:
+        kept &= mask
+    return kept

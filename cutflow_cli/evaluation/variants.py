@@ -1,7 +1,9 @@
 """Selections with one cut left out (N−1) or one boundary moved, counted in the pass that counts the selections.
 
 An event that fails exactly one cut passes the selection without it, and may pass it with a boundary moved; one that
-fails two can do neither. So all variants of a flow are counted on the few events that fail at most one of its cuts.
+fails two can do neither. And of those that fail at most one, a boundary that moves concerns the events between where it
+was and where it goes. So a single pass sums events by the cut that they fail alone, and near each boundary by the
+interval between its places; what a variant gains and loses are sums over a few of these.
 """
 
 from __future__ import annotations
@@ -13,12 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cutflow_cli.evaluation.boundaries import Boundaries, End
 from cutflow_cli.evaluation.brief import Brief, Exchange, brief, change_of_asimov
+from cutflow_cli.evaluation.cut_sums import AT_ONCE, Summing
 from cutflow_cli.evaluation.detail_rows import CLASSES, Side, VariantRow
 from cutflow_cli.evaluation.normalise import Normalised
 from cutflow_cli.evaluation.rows import NamedFlow
-from cutflow_cli.events.batch import EventBatch
-from cutflow_cli.events.schema import SPLITS, Role, Split
+from cutflow_cli.evaluation.split_events import ClassEvents
+from cutflow_cli.events.schema import Role, Split
 from cutflow_cli.metrics.options import FigureOptions
 from cutflow_cli.metrics.summary import Kept
 from cutflow_cli.metrics.yields import Sums
@@ -26,8 +30,6 @@ from cutflow_cli.selection.cut import Cut
 
 #: Shares of its size by which each boundary is moved.
 SHARES = (0.01, 0.05)
-
-Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,11 @@ class _Variant:
     side: Side | None = None
     move: str | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class _Events:
-    """The events of the split: columns, process and scaled weight."""
-
-    columns: dict[str, NDArray[Any]]
-    process: NDArray[np.int32]
-    weight: NDArray[np.float64]
+    @property
+    def end(self) -> End:
+        """The end of the cut that is moved."""
+        assert self.side is not None
+        return self.position - 1, self.side
 
 
 class VariantCounter:
@@ -63,48 +62,82 @@ class VariantCounter:
         self._flows = [named for named in flows if named.flow.cuts]
         self._totals, self._split = totals, split
         self._variants = [_variants_of(named, dtypes) for named in self._flows]
-        shape = (2, len(totals.processes), 3)  # gained and lost events, number, Σw and Σw²
-        self._exchanged = [np.zeros((len(variants), *shape)) for variants in self._variants]
-        self._passed = [np.zeros(shape[1:]) for _ in self._flows]
+        cuts = [*dict.fromkeys(cut for named in self._flows for cut in named.flow.cuts)]
+        self._cuts = {cut: row for row, cut in enumerate(cuts)}
+        self._columns = tuple(dict.fromkeys(cut.observable for cut in cuts))
+        self._which = [np.array([self._cuts[cut] for cut in named.flow.cuts], dtype=np.intp) for named in self._flows]
+        self._boundaries = [
+            Boundaries.of(
+                named.flow.cuts, [(one.end, one.cut) for one in variants if one.cut is not None], self._columns
+            )
+            for named, variants in zip(self._flows, self._variants, strict=True)
+        ]
+        self._masks = np.empty((len(cuts), AT_ONCE), dtype=np.uint8)
+        # In double precision a cut on a float32 column is the same, its boundaries being rounded; but twice as slow.
+        types = [np.dtype(dtypes[name]) for name in self._columns]
+        self._values = np.empty((len(self._columns), AT_ONCE), dtype=np.result_type(np.float32, *types))
+        size = (len(totals.processes), 3)  # number, Σw and Σw²
+        self._passed = [np.zeros(size) for _ in self._flows]
+        self._alone = [np.zeros((len(which), *size)) for which in self._which]
+        self._near = [np.zeros((len(one.cut), one.edges.shape[1] + 1, *size)) for one in self._boundaries]
+        self._summing = Summing.of(totals.tally.sums[0, ..., 0].sum(), len(self._flows))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are needed."""
-        return tuple(dict.fromkeys(cut.observable for named in self._flows for cut in named.flow.cuts))
+        return self._columns
 
-    def add(self, batch: EventBatch) -> None:
-        """Take a batch of events."""
-        rows = np.flatnonzero(batch.split == SPLITS.index(self._split))
-        weight = self._totals.scaled_weights(batch)[rows]
-        events = _Events({name: batch.columns[name][rows] for name in self.columns}, batch.process[rows], weight)
+    def add(self, events: ClassEvents) -> None:
+        """Take events of a class."""
+        for row, name in enumerate(self._columns):
+            self._values[row, : len(events)] = events.columns[name]
+        for cut, row in self._cuts.items():
+            self._masks[row, : len(events)] = events.passing(cut)
         for number, named in enumerate(self._flows):
-            flow = named.flow
-            wanted = None
-            if flow.hypothesis is not None and batch.hypothesis is not None:  # signal of other mass points is not
-                wanted = (batch.label[rows] == 0) | (batch.hypothesis[rows] == flow.hypothesis)
-            passing, failing = _nearly_passing(flow.cuts, events, wanted)
-            self._passed[number] += self._sums([passing], events)[0]
-            gained, lost = _exchanged(flow.cuts, self._variants[number], events, passing, failing)
-            self._exchanged[number][:, 0] += self._sums(gained, events)
-            self._exchanged[number][:, 1] += self._sums(lost, events)
+            mass, given = named.flow.hypothesis, events.hypothesis
+            if mass is None or given is None or CLASSES[events.number] == "background":
+                self._sum(number, self._masks, self._values, events.process, events.weight)
+            else:  # signal of other mass points is not counted
+                rows = np.flatnonzero(given == mass)
+                self._sum(
+                    number, self._masks[:, rows], self._values[:, rows], events.process[rows], events.weight[rows]
+                )
 
-    def _sums(self, chosen: Sequence[Rows], events: _Events) -> NDArray[np.float64]:
-        """Sum some events by process, number, Σw and Σw²; shape (choices, processes, 3)."""
-        processes = len(self._totals.processes)
-        rows = np.concatenate(chosen)
-        place = np.repeat(np.arange(len(chosen)), [len(one) for one in chosen]) * processes + events.process[rows]
-        weight = events.weight[rows]
-        size = len(chosen) * processes
-        found = [np.bincount(place, values, size) for values in (np.ones(len(rows)), weight, weight**2)]
-        return np.asarray(np.stack(found, axis=1).reshape(len(chosen), processes, 3))
+    def _sum(
+        self,
+        number: int,
+        masks: NDArray[np.uint8],
+        values: NDArray[Any],
+        process: NDArray[np.int32],
+        weight: NDArray[np.float64],
+    ) -> None:
+        totals = (self._passed[number], self._alone[number], self._near[number])
+        sums = [np.zeros_like(total) for total in totals]
+        arrays = self._boundaries[number].arrays(values.dtype)
+        self._summing.near(masks, self._which[number], values, *arrays, process, weight, *sums)
+        for total, found in zip(totals, sums, strict=True):
+            np.add(total, found, out=total)
+
+    def _exchanged(self, number: int) -> NDArray[np.float64]:
+        """Return what each variant of a flow gains and loses, shape (variants, 2, processes, 3)."""
+        variants = self._variants[number]
+        found = np.zeros((len(variants), 2, *self._passed[number].shape))
+        for into, variant in zip(found, variants, strict=True):
+            if variant.cut is None:
+                into[0] = self._alone[number][variant.position - 1]
+            else:
+                cut, near = self._flows[number].flow.cuts[variant.position - 1], self._near[number]
+                into[:] = self._boundaries[number].exchanged(variant.end, cut, variant.cut, near)
+        return found
 
     def background_yields(self) -> list[NDArray[np.float64]]:
         """Return B of each flow as it is and of its variants, each of shape (1 + variants,)."""
         background = self._members("background")
+        every = [self._exchanged(number) for number in range(len(self._flows))]
         return [
             passed[background, 1].sum()
             + np.concatenate([[0.0], (exchanged[:, 0] - exchanged[:, 1])[:, background, 1].sum(axis=1)])
-            for passed, exchanged in zip(self._passed, self._exchanged, strict=True)
+            for passed, exchanged in zip(self._passed, every, strict=True)
         ]
 
     def rows(
@@ -116,10 +149,11 @@ class VariantCounter:
             options: how figures of merit are computed.
             shifts: uncertainty of `background_yields` by systematic variations, likewise.
         """
+        every = [self._exchanged(number) for number in range(len(self._flows))]
         without: list[VariantRow] = []
         moved: list[VariantRow] = []
         for named, variants, passed, exchanged, (own, *others) in zip(
-            self._flows, self._variants, self._passed, self._exchanged, shifts, strict=True
+            self._flows, self._variants, self._passed, every, shifts, strict=True
         ):
             kept = self._kept(named, passed, own)
             as_it_is = brief(*kept, options)
@@ -171,36 +205,6 @@ class VariantCounter:
             numbers.background.value, numbers.background.error, numbers.n_eff,
             numbers.asimov.value, numbers.asimov.error, change.value, change.error, numbers.reason,
         )  # fmt: skip
-
-
-def _nearly_passing(cuts: Sequence[Cut], events: _Events, wanted: NDArray[np.bool_] | None) -> tuple[Rows, list[Rows]]:
-    """Return the events that pass all cuts, and for each cut those that fail it alone."""
-    failed = np.zeros(len(events.weight), dtype=np.int16)
-    if wanted is not None:
-        failed += np.where(wanted, 0, 2).astype(np.int16)  # as if it failed two cuts
-    fails = [~cut.passes(events.columns[cut.observable]) for cut in cuts]
-    for one in fails:
-        failed += one
-    alone = failed == 1
-    return np.flatnonzero(failed == 0), [np.flatnonzero(alone & one) for one in fails]
-
-
-def _exchanged(
-    cuts: Sequence[Cut], variants: Sequence[_Variant], events: _Events, passing: Rows, failing: Sequence[Rows]
-) -> tuple[list[Rows], list[Rows]]:
-    """Return for each variant the events that it keeps beside those of the flow, and those that it keeps no more."""
-    inside, outside = ([events.columns[cut.observable][rows] for cut, rows in zip(cuts, those, strict=True)]
-                       for those in ([passing] * len(cuts), failing))  # fmt: skip
-    gained, lost = [], []
-    for variant in variants:
-        place = variant.position - 1
-        if variant.cut is None:
-            gained.append(failing[place])
-            lost.append(passing[:0])
-            continue
-        gained.append(failing[place][variant.cut.passes(outside[place])])
-        lost.append(passing[~variant.cut.passes(inside[place])])
-    return gained, lost
 
 
 def _variants_of(named: NamedFlow, dtypes: dict[str, str]) -> list[_Variant]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,19 +37,20 @@ class EventBatch:
 
     def part(self, start: int, stop: int) -> EventBatch:
         """Return the events of a range, without copying them."""
-        return self._chosen(slice(start, stop))
+        return self._chosen(slice(start, stop), self.columns)
 
-    def take(self, rows: NDArray[Any]) -> EventBatch:
+    def take(self, rows: NDArray[Any], columns: Iterable[str] | None = None) -> EventBatch:
         """Return some of the events.
 
         Args:
             rows: a mask of shape (events,), or positions.
+            columns: which columns to keep; None for all.
         """
-        return self._chosen(rows)
+        return self._chosen(rows, self.columns if columns is None else columns)
 
-    def _chosen(self, rows: NDArray[Any] | slice) -> EventBatch:
+    def _chosen(self, rows: NDArray[Any] | slice, columns: Iterable[str]) -> EventBatch:
         return EventBatch(
-            {name: values[rows] for name, values in self.columns.items()},
+            {name: self.columns[name][rows] for name in columns},
             self.label[rows],
             self.weight[rows],
             self.process[rows],

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cutflow_cli.engine import cut_sums as compiled
 from cutflow_cli.evaluation import cut_sums as plain
-from cutflow_cli.evaluation.cut_sums import Boundaries, Summing
+from cutflow_cli.evaluation.cut_sums import Summing
 
 PROCESSES, CUTS, SPARE = 3, 4, 5
 
@@ -45,7 +45,7 @@ def test_compiled_sums_near_boundaries_are_the_same(seed, events):
     masks, which, process, weight, rng = random_events(seed, events)
     values = np.round(rng.normal(0, 1, (2, events + SPARE)), 1)  # many on an edge
     values[rng.random(values.shape) < 0.1] = np.nan
-    sides = Boundaries(
+    sides = (
         np.array([0, 1, 1, 3]), np.array([0, 1, 1, 0]), np.array([1.0, 1.0, -1.0, -1.0]),
         np.array([-np.inf, -np.inf, -np.inf, -0.3]), np.array([np.inf, 0.5, 0.2, np.inf]),
         np.array([[-0.5, 0.0, 0.1, 0.4], [-1.0, 0.3, 0.3, 0.3], [0.0, 0.1, 0.2, 2.0], [-1.0, 0.0, 0.5, 0.5]]),
@@ -53,7 +53,7 @@ def test_compiled_sums_near_boundaries_are_the_same(seed, events):
     found = []
     for module in (plain, compiled):
         sums = [np.zeros((*shape, PROCESSES, 3)) for shape in ((), (CUTS,), (4, 5))]
-        module.sum_near(masks, which, values, *sides.arrays, process, weight, *sums)
+        module.sum_near(masks, which, values, *sides, process, weight, *sums)
         found.append(sums)
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)

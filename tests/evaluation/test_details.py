@@ -14,6 +14,7 @@ from cutflow_cli.evaluation.evaluate import evaluate_runs
 from cutflow_cli.evaluation.normalise import normalise
 from cutflow_cli.evaluation.present import printed_tables
 from cutflow_cli.evaluation.report import read_report
+from cutflow_cli.evaluation.split_events import OfSplit
 from cutflow_cli.evaluation.tally import tally
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.table import open_events
@@ -166,8 +167,9 @@ def test_correlations_are_those_of_numpy(make_sample, missing):
     totals = normalise(tally(events, []), sample.processes)
     ones = replace(totals, scale=np.ones_like(totals.scale))
     counter = CorrelationCounter(("x", "y"), ones, "test")
+    listener = OfSplit(ones, "test", [counter])
     for part in np.array_split(np.arange(len(batch)), 3):
-        counter.add(
+        listener.add(
             EventBatch(
                 {name: values[part] for name, values in positive.columns.items()}, positive.label[part],
                 positive.weight[part], positive.process[part], positive.split[part], None,
@@ -189,8 +191,9 @@ def test_constant_features_have_no_correlation(make_sample):
     events = open_events(sample.path)
     totals = normalise(tally(events, []), sample.processes)
     counter = CorrelationCounter(("x", "y"), totals, "test")
+    listener = OfSplit(totals, "test", [counter])
     batch = sample.batch
-    counter.add(replace(batch, columns={"x": batch.columns["x"], "y": np.full(len(batch), 1e6, np.float32)}))
+    listener.add(replace(batch, columns={"x": batch.columns["x"], "y": np.full(len(batch), 1e6, np.float32)}))
     assert {(row.correlation, row.reason is None) for row in counter.rows()} == {(None, False)}
 
 
