@@ -14,7 +14,7 @@ from cutflow_cli.apply.inputs import Group, Input
 from cutflow_cli.apply.results import Applied, AppliedFlow, GroupFlow, Step
 from cutflow_cli.apply.writing import APPLIED_KEY
 from cutflow_cli.errors import UsageError
-from cutflow_cli.evaluation.cut_flow import rows_of_cuts
+from cutflow_cli.evaluation.cut_flow import CLASSES, rows_of_cuts
 from cutflow_cli.evaluation.preselection import rows_of_conditions
 from cutflow_cli.evaluation.rows import ALL_SPLITS, CutFlowRow, FlowName
 from cutflow_cli.evaluation.saved_cut_flow_files import CutFlowOrigin, write_cut_flow
@@ -159,7 +159,7 @@ def _rows(
     replica = CONSENSUS_REPLICA if consensus else flow.replica
     of: FlowName = (PurePath(applied.cuts).stem, point, "consensus" if consensus else "replica", replica)
     counted: list[tuple[str, list[GroupFlow]]] = []
-    for role in ROLES:
+    for role in CLASSES:
         members = [name for name, its in roles if its == role]
         for name in (role, *(name for name in members if name != role)) if members else ():
             wanted = members if name == role else [name]

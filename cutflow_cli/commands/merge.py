@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cutflow_cli.commands import terminal
-from cutflow_cli.errors import UsageError
+from cutflow_cli.errors import InputError, UsageError
 
 
 def merge(
@@ -49,6 +49,10 @@ def merge(
         _cut_flows(shards, out, force=force, as_json=as_json)
         return
     if any(kinds.values()):
+        missing = next((path for path in shards if not path.exists()), None)
+        if missing is not None:
+            msg = f"{missing}: no such file"
+            raise InputError(msg)
         flow, other = (next(path for path, kind in kinds.items() if kind is wanted) for wanted in (True, False))
         msg = f"{flow} is a cut flow, {other} is none; merge shards of an ingest, or cut flows, not both"
         raise UsageError(msg)

@@ -17,6 +17,8 @@ from cutflow_cli.metrics.yields import Sums
 
 #: What the row at position 0 is called.
 BEFORE = "before any cut"
+#: The classes in the order of the rows.
+CLASSES: tuple[Role, Role] = ("signal", "background")
 
 
 def cut_flow_rows(
@@ -34,7 +36,7 @@ def cut_flow_rows(
     rows: list[CutFlowRow] = []
     for named in flows:
         for hypothesis in hypotheses_of(named.flow, events):
-            roles: tuple[Role, ...] = ("signal", "background")
+            roles: tuple[Role, ...] = CLASSES
             if hypothesis is not None and named.flow.hypothesis is None:
                 roles = ("signal",)
             processes = [process for role in roles for process in (role, *_members(events, role))]

@@ -40,8 +40,8 @@ def cut_flow_tables(
     flows: dict[Which, dict[str, list[CutFlowRow]]] = {}
     for row in report.cut_flow:
         key: Which = (row.run, row.working_point, row.hypothesis)
-        counted = row.split in (manifest.split, ALL_SPLITS)
-        if row.kind == "consensus" and counted and key in which and row.process in titles:
+        its = row.split in (manifest.split, ALL_SPLITS)
+        if row.kind == "consensus" and its and key in which and row.process in titles:
             flows.setdefault(key, {}).setdefault(row.process, []).append(row)
     for key, rows in flows.items():
         yield cut_flow_table(key, manifest.split, manifest.preselection, cuts[key], titles, rows)
@@ -65,7 +65,7 @@ def cut_flow_table(
         titles: how processes and classes are called.
         processes: rows by process, in the order of the cuts.
     """
-    title = f"Cut flow {label(*key)}: consensus, {_counted(split)}"
+    title = f"Cut flow {label(*key)}: consensus, {counted(split)}"
     header = ("", "raw", "n_eff", "yield", "step", "cumulative")
     if all(row.position >= 0 for rows in processes.values() for row in rows):
         if preselection:
@@ -85,7 +85,8 @@ def cut_flow_table(
     return PrintedTable(f"{title}, from all events on", (*header, "total"), tuple(shown), (*meaning, *notes.lines))
 
 
-def _counted(split: str) -> str:
+def counted(split: str) -> str:
+    """Say which events are counted."""
     return "all events" if split == ALL_SPLITS else f"split {split}"
 
 
@@ -100,7 +101,7 @@ def _what_from_all(row: CutFlowRow, title: str, cuts: Sequence[str], notes: Note
     if row.position > 0:
         text = cuts[row.position - 1]
     elif row.position == 0:
-        text = f"{row.cut}, {_counted(row.split)}"
+        text = f"{row.cut}, {counted(row.split)}"
     elif len(row.cut) > _CONDITION:
         begin = row.cut[: _CONDITION - 1]
         text = f"{begin.rpartition(' ')[0] or begin} …{notes.mark(row.cut)}"  # no number is cut in two

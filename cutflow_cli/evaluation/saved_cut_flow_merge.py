@@ -22,7 +22,7 @@ from pathlib import Path
 
 from cutflow_cli.artifacts import Action, decide, digest
 from cutflow_cli.errors import InputError
-from cutflow_cli.evaluation.cut_flow import rows_of_cuts
+from cutflow_cli.evaluation.cut_flow import CLASSES, rows_of_cuts
 from cutflow_cli.evaluation.preselection import rows_of_conditions
 from cutflow_cli.evaluation.printed import listed
 from cutflow_cli.evaluation.rows import ALL_SPLITS, CutFlowRow
@@ -44,7 +44,6 @@ from cutflow_cli.evaluation.saved_cut_flow_parts import (
     require_addable,
     require_distinct,
 )
-from cutflow_cli.events.schema import ROLES
 from cutflow_cli.metrics.classification import efficiency
 from cutflow_cli.metrics.estimate import Estimate
 from cutflow_cli.metrics.yields import Sums
@@ -149,7 +148,7 @@ def _splits(parts: Sequence[Part], flow: Counted) -> tuple[list[str], list[str]]
 def _in_order(parts: Sequence[Part], names: set[str]) -> list[str]:
     """Arrange processes as in every cut flow: each class, then its members."""
     processes = list(dict.fromkeys(pair for part in parts for pair in part.origin.processes))
-    order = [name for role in ROLES for name in (role, *(name for name, its in processes if its == role))]
+    order = [name for role in CLASSES for name in (role, *(name for name, its in processes if its == role))]
     order += [name for name, role in processes if role is None]
     return [name for name in dict.fromkeys([*order, *sorted(names)]) if name in names]
 

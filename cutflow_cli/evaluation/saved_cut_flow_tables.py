@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cutflow_cli.apply.conditions import plain_cut
 from cutflow_cli.evaluation.comparison import label
-from cutflow_cli.evaluation.cut_flow_tables import cut_flow_table, process_titles
+from cutflow_cli.evaluation.cut_flow_tables import counted, cut_flow_table, process_titles
 from cutflow_cli.evaluation.numbers import compact, short_cut
 from cutflow_cli.evaluation.printed import NOTHING, PrintedTable
 from cutflow_cli.evaluation.rows import ALL_SPLITS, CutFlowRow
@@ -44,7 +44,7 @@ def comparison_tables(found: CutFlowComparison, files: tuple[str, str]) -> Itera
             ]
             last = ("second − first",) if found.exact else ("(second − first)/σ", "of efficiency")
             yield PrintedTable(
-                f"{title}, split {found.split}: yields and simulated events; first {files[0]}, second {files[1]}",
+                f"{title}, {counted(found.split)}: yields and simulated events; first {files[0]}, second {files[1]}",
                 ("", "first", "raw", "second", "raw", *last, ""),
                 tuple(rows),
                 ("± statistical error", *(["both count the same events"] if found.same_events else [])),
