@@ -81,7 +81,7 @@ class ScoreCollector:
         names: what tables call them.
         totals: all events, normalised; their scales turn the weights of a split into yields.
         splits: which splits are wanted.
-        systematics: of the background.
+        systematics: of the background, fractions of it; shifts by variations are not followed along the thresholds.
     """
 
     def __init__(
