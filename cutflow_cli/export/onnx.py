@@ -43,11 +43,11 @@ class Onnx:
         self, content: bytes, selections: Selections, scorer: Scorer, replicas: range, samples: Iterable[Sample]
     ) -> tuple[str, ...]:
         """Run the model with onnxruntime and compare it; arguments and errors are those of `ModelDialect`."""
-        from cutflow_cli.export.onnx_graph import OPSET, TREE_OPSET
+        from cutflow_cli.export.onnx_graph import OPSETS
         from cutflow_cli.export.onnx_trial import compare
 
         found = compare(content, selections, scorer, replicas, samples)
-        return (f"ONNX opset {OPSET}, ai.onnx.ml {TREE_OPSET}; {found}", *_remarks(selections, scorer))
+        return (f"ONNX opset {OPSETS['']}; {found}", *_remarks(selections, scorer))
 
 
 def _remarks(selections: Selections, scorer: Scorer) -> tuple[str, ...]:

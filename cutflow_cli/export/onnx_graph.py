@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from cutflow_cli import __version__
 from cutflow_cli.export.onnx_backend import TensorProto, checker, helper, numpy_helper
 
-OPSET = 13
-TREE_OPSET = 1  #: of the domain of trees
+#: The domain of trees.
 TREES = "ai.onnx.ml"
+#: Version of each domain's operations; the empty one is ONNX's own.
+OPSETS = {"": 13, TREES: 1}
 _IR_VERSION = 7
 
 _TYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "bool": TensorProto.BOOL}
@@ -52,6 +53,7 @@ class Graph:
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
         self._taken = set(reserved)
+        self._domains = {""}
 
     def constant(self, values: NDArray[Any], name: str) -> str:
         """Store an array.
@@ -75,6 +77,7 @@ class Graph:
             attributes: of the operation.
         """
         result = self._free(operation.lower()) if out is None else out
+        self._domains.add(domain)
         self._nodes.append(helper.make_node(operation, list(inputs), [result], domain=domain, **attributes))
         return result
 
@@ -107,7 +110,7 @@ class Graph:
         model = helper.make_model(
             graph,
             ir_version=_IR_VERSION,
-            opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(TREES, TREE_OPSET)],
+            opset_imports=[helper.make_opsetid(domain, OPSETS[domain]) for domain in sorted(self._domains)],
             producer_name="cutflow",
             producer_version=__version__,
             doc_string=about,

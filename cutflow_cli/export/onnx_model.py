@@ -75,22 +75,21 @@ def _other_columns(selections: Selections, scorer: Scorer) -> tuple[str, ...]:
 
 def _add_score(graph: Graph, scorer: Scorer, score: str, rows: Sequence[int]) -> None:
     """Compute the score: of each replica in single precision, then the mean in double precision (`mean_score`)."""
-    nan, zero = (
-        graph.constant(np.array(value, dtype=np.float32), name) for name, value in (("nan", np.nan), ("zero", 0))
-    )
-    missing = graph.add("IsNaN", FEATURES)
+    nan = graph.constant(np.array(np.nan, dtype=np.float32), "nan")
     infinite = graph.add("IsInf", FEATURES)
     if isinstance(scorer, BdtScorer) and scorer.backend == "xgboost":
-        graph_scores = _trees(graph, graph.add("Where", infinite, nan, FEATURES), scorer, rows)
-        _add_mean(graph, graph_scores, len(rows), PROBABILITY)
+        scores = _trees(graph, graph.add("Where", infinite, nan, FEATURES), scorer, rows)
+        _add_mean(graph, scores, len(rows), PROBABILITY)
         return
+    zero = graph.constant(np.array(0, dtype=np.float32), "zero")
+    missing = graph.add("IsNaN", FEATURES)
     strange = graph.add("Or", missing, infinite)
     finite = graph.add("Where", strange, zero, FEATURES)
     if isinstance(scorer, BdtScorer):
-        graph_scores = _trees(graph, finite, scorer, rows)
+        scores = _trees(graph, finite, scorer, rows)
     else:
-        graph_scores = _networks(graph, finite, scorer, score, rows)
-    mean = _add_mean(graph, graph_scores, len(rows), None)
+        scores = _networks(graph, finite, scorer, score, rows)
+    mean = _add_mean(graph, scores, len(rows), None)
     incomplete = graph.add("ReduceMax", graph.cast(strange, "float32"), axes=[1], keepdims=0)
     graph.add("Where", graph.add("Greater", incomplete, zero), nan, mean, out=PROBABILITY)
 

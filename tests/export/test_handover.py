@@ -75,6 +75,25 @@ def test_a_scan_gives_all_working_points_as_data_and_one_as_code():
         assert "0.75" in export_cuts(SCAN, dialect, choice=Choice(working_point="0.75")).text
 
 
+def test_choices_in_every_dialect_that_carries_several_flows_and_in_all_others():
+    several = [name for name, dialect in DIALECTS.items() if dialect.several]
+    assert several == ["text", "json", "yaml", "csv", "latex"]  # as the help of --all says
+    uppers_in = re.compile(r"(?<![\d.])0\.(?:25|5|75)(?!\d)")
+    tight = tuple(replace(one, working_point="tight", steps=one.steps[:1]) for one in RUN.flows)
+    run = replace(RUN, flows=tuple(replace(one, steps=one.steps[:1]) for one in RUN.flows))
+    both = replace(run, flows=(*(replace(one, steps=()) for one in run.flows), *tight))
+    for name in OF_RUNS:
+        assert uppers_in.findall(export_cuts(run, name, choice=Choice(replica=1)).text)[:1] == ["0.75"], name
+        assert "0.5" in uppers_in.findall(export_cuts(both, name, choice=Choice(working_point="tight")).text), name
+        if name in several:
+            found = uppers_in.findall(export_cuts(run, name, choice=Choice(every_replica=True)).text)
+            assert set(found) == {"0.25", "0.75", "0.5"}, name
+            assert "0.5" in uppers_in.findall(export_cuts(both, name).text), name
+        else:
+            with pytest.raises(UsageError, match="leave --all away"):
+                export_cuts(run, name, choice=Choice(every_replica=True))
+
+
 def test_hypotheses():
     assert len(uppers(MASSES)) == 2
     assert len(uppers(MASSES, choice=Choice(hypothesis=2.5))) == 1
