@@ -81,6 +81,8 @@ def stability_tables(
         for row in rows:
             if row.position and row.side and row.move:
                 cells.setdefault((row.position, row.side), {})[row.move] = row
+        if not cells:  # nothing is cut on, or each fold has boundaries of its own
+            continue
         notes = Notes()
         shown = [
             (_boundary(cuts[position - 1], side), *(_moved(found.get(move), notes) for move in moves))

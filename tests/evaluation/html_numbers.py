@@ -168,6 +168,7 @@ class Numbers:
             for record in table.to_pylist():
                 single += _numbers_in(list(record.values()))
                 rows += _with_errors(record)
+                single += _per_cent(record)
                 if record.get("reason"):
                     reasons.add(record["reason"])
                 if record.get("cut"):
@@ -211,7 +212,7 @@ def _with_errors(record: dict[str, Any]) -> list[tuple[float, ...]]:
         if not isinstance(value, float):
             continue
         if name == "value":
-            errors = (record["stat_error"], record["replica_spread"])
+            errors = (record["stat_error"], record.get("replica_spread"))
         elif name == "correlation":
             errors = (record["error"], None)
         else:
@@ -221,6 +222,15 @@ def _with_errors(record: dict[str, Any]) -> list[tuple[float, ...]]:
         if np.isnan(first):
             found.append((value, second, nan))  # a number whose only error is its spread
     return found
+
+
+def _per_cent(record: dict[str, Any]) -> list[float]:
+    """Return the shift under a variation and its error in per cent of the nominal number, as they are printed."""
+    relative = record.get("relative_shift")
+    if relative is None:
+        return []
+    error = abs(100 * relative * (record["shift_error"] or 0) / record["shift"]) if record["shift"] else 0.0
+    return [100 * relative, error]
 
 
 def _pulls(path: Path) -> list[float]:

@@ -7,8 +7,10 @@ import zlib
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from html_numbers import Numbers, parsed, read_page
+from variation_files import write_varied
 
 from cutflow_cli.errors import InputError
 from cutflow_cli.evaluation import evaluate as evaluation
@@ -18,8 +20,13 @@ from cutflow_cli.evaluation.html.layout import lay_out
 from cutflow_cli.evaluation.html.page import PAGE
 from cutflow_cli.evaluation.html.pictures import describe
 from cutflow_cli.evaluation.printed import PrintedTable
+from cutflow_cli.events.folds import Folds
 from cutflow_cli.events.schema import FeatureInfo, ProcessInfo
+from cutflow_cli.models.cut_and_count.model import CutAndCount
+from cutflow_cli.models.cut_and_count.settings import CutAndCountSettings
+from cutflow_cli.models.folds import run_folds
 from cutflow_cli.models.thresholds import score_flows
+from cutflow_cli.models.training import TrainingPlan
 from cutflow_cli.plots.look import Look
 from cutflow_cli.runs import RunManifest, write_table
 from cutflow_cli.selection.cut import Cut, Region
@@ -82,10 +89,6 @@ def test_the_page_is_whole_and_needs_nothing_else(seven):
     assert all(reference in page.ids for reference in page.references)
     assert page.headers
     assert all("scope" in header for header in page.headers)
-
-
-def test_what_the_page_says(seven):
-    page = read_page(text_of(seven()))
     for said in (
         "Warnings and notes", "Runs", "Tables", "Preselection", "Provenance", "Boundaries moved",
         "x > 0.1", "y < 0.5", "-0.25 < x < 3.25: upper", "abs(y) < 1.5", "score > 0.55",
@@ -106,27 +109,15 @@ def test_every_number_of_every_table_is_in_the_files(seven):
     known = Numbers.of(report.path)
     cells = [cell for table in page.tables for row in table.rows for cell in row]
     assert len([cell for cell in cells if parsed(cell)]) > 500
-    missing = [cell for cell in cells if not known.have(cell)]
-    assert missing == []
+    assert missing_numbers(report) == []
     notes = {note for table in page.tables for note in table.marks}
     assert notes <= known.reasons
     for wrong in ("0.51234±0.00043", "98765", "0.51 ± 0.43", "(1.234 ± 0.042)e7"):  # lest anything be found
         assert not known.have(wrong)
+    summary_is_that_of_the_metrics(report, page.tables[0])
 
 
-def test_every_number_of_masses_is_in_the_files(masses):
-    page = read_page(text_of(masses))
-    known = Numbers.of(masses.path)
-    assert [cell for table in page.tables for row in table.rows for cell in row if not known.have(cell)] == []
-    assert "One selection for each of 5 masses." in page.text
-    assert "held out, not trained on" in page.text
-    (table,) = (one for one in page.tables if one.caption == "Cuts of each selection")
-    assert table.rows[0] == ("1", "-2.1 < y < 1.1, score > 0.51")
-
-
-def test_the_summary_is_that_of_the_metrics(seven):
-    report = seven()
-    summary = read_page(text_of(report)).tables[0]
+def summary_is_that_of_the_metrics(report, summary):
     columns = {
         "ε_s": "signal_efficiency", "ε_b": "background_efficiency", "S/√B": "s_over_sqrt_b",
         "Asimov Z": "asimov", "AUC": "auc", "R50": "rejection_at_50",
@@ -151,6 +142,46 @@ def test_the_summary_is_that_of_the_metrics(seven):
             else:
                 value, half = parsed(cell)[0]
                 assert number.value == pytest.approx(value, abs=1.01 * half)
+
+
+def test_every_number_of_masses_is_in_the_files(masses):
+    page = read_page(text_of(masses))
+    assert missing_numbers(masses) == []
+    assert "One selection for each of 5 masses." in page.text
+    assert "held out, not trained on" in page.text
+    (table,) = (one for one in page.tables if one.caption == "Cuts of each selection")
+    assert table.rows[0] == ("1", "-2.1 < y < 1.1, score > 0.51")
+
+
+def missing_numbers(report):
+    known = Numbers.of(report.path)
+    page = read_page(text_of(report))
+    return [cell for table in page.tables for row in table.rows for cell in row if not known.have(cell)]
+
+
+def test_systematic_variations_are_in_the_page(make_sample, make_run, tmp_path):
+    sample = make_sample()
+    shifted = sample.batch.weight * (1 + 0.1 * np.nan_to_num(sample.batch.columns["x"]))
+    data = write_varied(tmp_path / "varied.parquet", sample.batch, sample.processes, {"tilt": shifted})
+    report = evaluate_runs([make_run("cuts", data)], data, tmp_path / "report")
+    page = read_page(text_of(report))
+    (table,) = (one for one in page.tables if one.caption.startswith("Systematic variations"))
+    assert "tilt" in {row[0] for row in table.rows}
+    assert missing_numbers(report) == []
+
+
+def test_a_run_with_folds_says_how_events_are_judged(make_sample, tmp_path):
+    sample = make_sample()
+    method = CutAndCount(CutAndCountSettings(min_effective_events=2))
+    plan = TrainingPlan(
+        "cut-and-count", method, sample.path, tmp_path / "count", features=("x", "y"), replicas=range(1), device="cpu"
+    )
+    run = run_folds(plan, Folds(2, seed=4)).run
+    report = evaluate_runs([run.path], sample.path, tmp_path / "report")
+    page = read_page(text_of(report))
+    assert "2 folds (seed 4): 2 trainings, each event judged by the one that did not see it" in page.text
+    assert ", by fold" in page.text
+    assert missing_numbers(report) == []
 
 
 def test_names_are_no_markup(make_sample, make_run, tmp_path):

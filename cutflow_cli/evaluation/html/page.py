@@ -37,6 +37,7 @@ class RunSection:
         same_features: anchor and name of the first run with these features.
         selections: those quoted, in words.
         many: all of them as a table, where they are too many to read one by one.
+        folds: number of its folds; 0 without.
         warnings: what the trainer had to say.
         pictures: its figures.
         provenance: how it came about.
@@ -51,6 +52,7 @@ class RunSection:
     same_features: tuple[str, str]
     selections: tuple[words.Selection, ...]
     many: Table | None
+    folds: int
     warnings: tuple[str, ...]
     pictures: tuple[Picture, ...]
     provenance: tuple[words.Fact, ...]
@@ -155,6 +157,7 @@ def _run_sections(
             same_features=first,
             selections=selections,
             many=None if many is None else lay_out(many, f"{anchor}-selections"),
+            folds=len(run.folds),
             warnings=run.manifest.warnings,
             pictures=pictures.get(name, ()),
             provenance=tuple(words.run_provenance(run)),

@@ -24,16 +24,19 @@ CAPTIONS = {
         "sequential flow after the cuts before, in a parallel one before any.",
     ),
     "stack": (
-        "Distributions, processes stacked",
-        "Expected events of each process on top of each other, the signal over them.",
+        "Stacked distributions",
+        "Before any cut, expected events of each background process on top of each other, the signal over them, and "
+        "the region that the selection keeps. Below: S/√B of each bin.",
     ),
     "n-minus-1": (
         "N−1 distributions",
-        "Each observable after all cuts but the one on itself: what that cut has left to do.",
+        "Each observable after all cuts but those on itself. Below: S/√B of the whole selection as that boundary "
+        "moves.",
     ),
     "score": (
         "Score",
-        "Score of signal and background. Where train and the quoted split differ, the training learned its own events.",
+        "Score of signal and background, in training and on the quoted split. Where these differ, the training has "
+        "learned its own events.",
     ),
     "scan": (
         "Cuts against target",
@@ -41,15 +44,19 @@ CAPTIONS = {
     ),
     "sensitivity": (
         "Sensitivity",
-        "The smallest cross section that a search would establish at each mass, and what it keeps there.",
+        "At each mass Punzi's figure of merit, its inverse σ_min (the cross section that the search would establish), "
+        "and σ_min at the fixed cut over that at the best one. Crosses: too few background events.",
     ),
+    "mass": ("Significance against mass", "Significance of the selection for each mass of the signal."),
     "outputs": (
         "Score against mass",
         "Score of signal and background in the window of each mass, with the cuts on it.",
     ),
-    "fom": ("Figure of merit", "Figure of merit of the selections."),
-    "importances": ("Importances", "What the training takes each observable to be worth."),
-    "correlations": ("Correlations", "Linear correlation of the features, before any cut."),
+    "importances": (
+        "Importances",
+        "Importance of each observable in the training, and its N−1 loss: balanced error without the cut on it less "
+        "that with it.",
+    ),
     "loss": ("Training", "Terms of the loss against epoch."),
 }
 _DENSITY = 150.0  #: pixels to the inch of a picture that does not say
