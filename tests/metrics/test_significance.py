@@ -6,11 +6,14 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cutflow_cli.metrics.estimate import Estimate
 from cutflow_cli.metrics.significance import (
     asimov,
     asimov_significance,
+    signal_over_background,
     signal_over_sqrt_all,
     signal_over_sqrt_background,
 )
@@ -45,6 +48,50 @@ def test_asimov_small_signal_loses_no_digits(sigma):
     # to first order in s/b it is s/sqrt(b + sigma^2); the textbook form returns noise or a negative radicand here
     s, b = 1e-7, 1e4
     assert float(asimov_significance(s, b, sigma)) == pytest.approx(s / math.sqrt(b + sigma**2), rel=1e-9)
+
+
+@given(s=st.floats(0.5, 500.0), exponent=st.integers(8, 200))
+def test_asimov_for_vanishing_background_grows_like_the_root_of_a_logarithm(s, exponent):
+    # 2 ((s+b) ln(1+s/b) - s) -> 2 s (ln(s/b) - 1) for b -> 0
+    b = s * 10.0**-exponent
+    assert float(asimov_significance(s, b)) == pytest.approx(math.sqrt(2 * s * (math.log(s / b) - 1)), rel=1e-6)
+
+
+@given(s=st.floats(0.5, 50.0), sigma=st.floats(0.5, 10.0))
+def test_asimov_at_fixed_uncertainty_falls_for_vanishing_background(s, sigma):
+    # the auxiliary count (b/sigma)^2 vanishes, and with it what is known of the background: Z^2 -> 2 s b / sigma^2
+    values = asimov_significance(s, sigma * np.array([1e-1, 1e-2, 1e-4, 1e-6]), sigma)
+    assert (np.diff(values) < 0).all()
+    assert values[-1] == pytest.approx(math.sqrt(2 * s * 1e-6 / sigma), rel=1e-3)
+
+
+@given(s=st.floats(0.01, 100.0), b=st.floats(0.1, 1000.0), share=st.floats(1e-9, 1e-4))
+def test_asimov_tends_to_that_of_a_known_background(s, b, share):
+    # to first order in sigma^2 the limit is approached from below
+    z, limit = float(asimov_significance(s, b, share * math.sqrt(b))), float(asimov_significance(s, b))
+    assert z <= limit * (1 + 1e-12)
+    assert z == pytest.approx(limit, rel=10 * share**2 * (1 + s / b) + 1e-12)
+
+
+@given(ratio=st.floats(0.01, 5.0), relative=st.floats(0.02, 0.5))
+def test_asimov_of_a_relative_uncertainty_saturates_with_luminosity(ratio, relative):
+    # s = q b, sigma = r b, b -> infinity: Z -> sqrt(2 (q - ln(1+q))) / r, however much data there are
+    limit = math.sqrt(2 * (ratio - math.log1p(ratio))) / relative
+    z = [float(asimov_significance(ratio * b, b, relative * b)) for b in (1e4, 1e6, 1e12)]
+    assert z == sorted(z)
+    assert z[-1] == pytest.approx(limit, rel=1e-5)
+
+
+@given(s=st.floats(0.1, 1e3), b=st.floats(0.1, 1e3), k=st.floats(0.01, 100.0))
+def test_ratios_scale_with_their_powers(s, b, k):
+    def at(figure, s, b):
+        return figure(Estimate(s, 0.0), Estimate(b, 0.0)).value
+
+    assert at(signal_over_sqrt_background, s, k * b) == pytest.approx(at(signal_over_sqrt_background, s, b) / k**0.5)
+    assert at(signal_over_background, s, k * b) == pytest.approx(at(signal_over_background, s, b) / k)
+    assert at(signal_over_background, k * s, k * b) == pytest.approx(at(signal_over_background, s, b))
+    assert at(signal_over_sqrt_all, k * s, k * b) == pytest.approx(k**0.5 * at(signal_over_sqrt_all, s, b))
+    assert at(signal_over_sqrt_all, s, 1e-12 * s) == pytest.approx(math.sqrt(s))  # b -> 0
 
 
 def test_asimov_series_meets_closed_form():
