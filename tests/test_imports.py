@@ -111,7 +111,7 @@ FORBIDDEN = {
     "engine": {"events", "models", "commands", "metrics", "export", "plots", "report", "app", "evaluation"},
     "events": {"models", "engine", "commands", "export", "plots", "report", "app", "evaluation", "runs"},
     "models": {"commands", "export", "plots", "report", "app", "evaluation"},
-    "export": {"models", "engine", "commands", "plots", "report", "app", "apply"},  # exports tables of evaluation too
+    "export": {"commands", "plots", "report", "app", "apply"},  # tables of evaluation, and models as graphs, are too
     "plots": {"models", "engine", "commands", "export", "app"},
     "runs": {"models", "engine", "commands", "export", "plots", "report", "app", "evaluation"},
     "evaluation": {"commands", "app", "engine", "export"},
