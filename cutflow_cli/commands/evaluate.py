@@ -128,7 +128,7 @@ def evaluate(
 
     The report directory gets metrics.parquet, cutflow.parquet, roc.parquet; of the quoted selections
     cutflow_totals.parquet, n_minus_1.parquet, stability.parquet, overlap.parquet and variations.parquet;
-    correlations.parquet of the features; report.json and figures/.
+    correlations.parquet of the features; report.json and figures/; and report.html, all of it as one page.
 
     Exits with 4 if a run keeps no signal event.
     """
