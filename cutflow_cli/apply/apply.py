@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from cutflow_cli.apply.writing import EventsTotals, PassingWriter, applied_to
 from cutflow_cli.artifacts import Action, decide, digest
 from cutflow_cli.errors import UsageError
 from cutflow_cli.evaluation.saved_cut_flow_files import CountedFile
+from cutflow_cli.events.ahead import read_ahead
 from cutflow_cli.events.find import identity
 from cutflow_cli.events.readers import Location
 from cutflow_cli.events.schema import METADATA_KEY, ROW_GROUP_EVENTS
@@ -36,6 +36,9 @@ from cutflow_cli.selection.tree import Node
 ALL_EVENTS = "all events"
 #: Change when the same inputs and settings come to give another file.
 _FORMAT, _CUT_FLOW_FORMAT = 2, 1
+
+#: Events counted at once: their columns and masks stay in the processor's cache.
+_AT_ONCE = 32_768
 
 #: Told the share done (0 to 1) and what is being done.
 Progress = Callable[[float, str], None]
@@ -288,18 +291,19 @@ class _Task:
         positions = [[cuts.index(cut) for cut in flow.cuts] for flow in flows]
         where = one.groups[0].file
         done = 0
-        for block in _ahead(one.blocks(self.cuts.flows, self.chunk_rows, whole=writer is not None)):
-            masks = _masks(cuts, block)
-            square = None if block.weight is None else block.weight * block.weight
-            for its, mine in zip(sums, positions, strict=True):
-                steps = [*block.before, *(masks[position] for position in mine)]
-                depth = depths(steps, block.events)
-                its.add(depth, block.group, block.weight, square)
-                if writer is not None and block.columns is not None:
-                    keep = depth == len(steps)
-                    writer.write(block.columns, keep, where)
-                    if totals is not None:
-                        totals.add(block, depth, keep, where)
+        for block in read_ahead(one.blocks(self.cuts.flows, self.chunk_rows, whole=writer is not None)):
+            for part in block.parts(_AT_ONCE):
+                masks = _masks(cuts, part)
+                square = None if part.weight is None else part.weight * part.weight
+                for its, mine in zip(sums, positions, strict=True):
+                    steps = [*part.before, *(masks[position] for position in mine)]
+                    depth = depths(steps, part.events)
+                    its.add(depth, part.group, part.weight, square)
+                    if writer is not None and part.columns is not None:
+                        keep = depth == len(steps)
+                        writer.write(part.columns, keep, where)
+                        if totals is not None:
+                            totals.add(part, depth, keep, where)
             done += block.events
             share = done / one.rows if one.rows else 0.5
             self.progress((number + min(share, 1.0)) / len(self.inputs), f"{done} events of {where}")
@@ -321,15 +325,6 @@ class _Task:
             for position, flow in enumerate(self.cuts.flows)
         )
         return Applied(str(self.cuts.path), self.weighted, flows, notes=self.notes, **self._counted_of())
-
-
-def _ahead(blocks: Iterator[Block]) -> Iterator[Block]:
-    """Read a block while the one before it is counted."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        following = pool.submit(next, blocks, None)
-        while (block := following.result()) is not None:
-            following = pool.submit(next, blocks, None)
-            yield block
 
 
 def _groups(one: Input, flow: CutFlow, passing: NDArray[np.float64]) -> Iterator[GroupFlow]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cutflow_cli.apply.conditions import columns_of
 from cutflow_cli.apply.cuts_file import CutsFile
 from cutflow_cli.errors import InputError, nearest
+from cutflow_cli.events.names import codes_of_names
 from cutflow_cli.events.plain import numpy_dtype, open_parquet
 from cutflow_cli.events.schema import PROCESS, SPLIT, VARIATION, WEIGHT, EventsMetadata, Role
 from cutflow_cli.events.table import open_events
@@ -79,6 +80,19 @@ class Block:
     group: NDArray[np.intp] | None = None
     weight: NDArray[np.float64] | None = None
     columns: pa.RecordBatch | None = None
+
+    def parts(self, events: int) -> Iterator[Block]:
+        """Cut the block into parts of so many events at most, without copying them."""
+        for start in range(0, self.events, events):
+            some = slice(start, start + events)
+            yield Block(
+                min(events, self.events - start),
+                {name: values[some] for name, values in self.values.items()},
+                tuple(mask[some] for mask in self.before),
+                None if self.group is None else self.group[some],
+                None if self.weight is None else self.weight[some],
+                None if self.columns is None else self.columns[some],
+            )
 
 
 class Input(Protocol):
@@ -218,7 +232,7 @@ class EventsInput:
     def _group(self, batch: pa.RecordBatch) -> NDArray[np.intp]:
         """Number the processes; alternative samples, which stand for others under a variation, do not count."""
         known = [process.name for process in self.metadata.processes]
-        group = codes(batch.column(PROCESS), known, f"{self.path}: column {PROCESS!r}")
+        group = codes_of_names(batch.column(PROCESS), known, str(self.path), PROCESS)
         if self._alternatives:
             nominal = pc.not_equal(batch.column(SPLIT).cast(pa.string()), VARIATION).to_numpy(zero_copy_only=False)
             group = np.where(nominal, group, len(known))
@@ -238,25 +252,6 @@ def to_floats(column: pa.Array) -> NDArray[Any]:
     """Return numbers in the type that they are compared in; missing ones become NaN."""
     wanted = numpy_dtype(column.type)
     return np.asarray(column.cast(pa.type_for_alias(wanted), safe=False).to_numpy(zero_copy_only=False))
-
-
-def codes(column: pa.Array, known: Sequence[str], what: str) -> NDArray[np.intp]:
-    """Turn names into positions among known names, by their dictionary where they have one.
-
-    Raises:
-        InputError: if one is not known.
-    """
-    listed = column if isinstance(column, pa.DictionaryArray) else column.dictionary_encode()
-    positions = {name: position for position, name in enumerate(known)}
-    found = [positions.get(name, -1) for name in listed.dictionary.cast(pa.string()).to_pylist()]
-    lookup = np.array([*found, -1], dtype=np.intp)
-    indices = listed.indices.fill_null(len(found)).to_numpy(zero_copy_only=False)
-    group: NDArray[np.intp] = lookup[indices]
-    if (group < 0).any():
-        name = column[int(np.flatnonzero(group < 0)[0])].as_py()
-        msg = f"{what} holds {name!r}; {nearest(str(name), known)}"
-        raise InputError(msg)
-    return group
 
 
 def finite_weights(weight: NDArray[Any], where: str, name: str) -> NDArray[np.float64]:

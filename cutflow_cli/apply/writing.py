@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from cutflow_cli import __version__
 from cutflow_cli.apply.counting import StepSums
-from cutflow_cli.apply.inputs import Block, codes, to_floats
+from cutflow_cli.apply.inputs import Block, to_floats
 from cutflow_cli.artifacts import written_file
 from cutflow_cli.errors import InputError, UsageError
+from cutflow_cli.events.names import codes_of_names
 from cutflow_cli.events.schema import (
     METADATA_KEY,
     PROCESS,
@@ -184,7 +185,7 @@ class EventsTotals:
         assert block.group is not None
         weight = to_floats(block.columns.column(WEIGHT)).astype(np.float64)
         self._steps.add(depth, block.group, weight)
-        split = codes(block.columns.column(SPLIT), [*SPLITS, VARIATION], f"{where}: column {SPLIT!r}")
+        split = codes_of_names(block.columns.column(SPLIT), [*SPLITS, VARIATION], where, SPLIT)
         nominal = keep & (block.group < len(self.metadata.processes))
         key = block.group[nominal] * len(SPLITS) + split[nominal]
         cells = self._splits[..., 0].size
@@ -196,7 +197,7 @@ class EventsTotals:
     def _add_alternatives(self, columns: pa.RecordBatch, rows: NDArray[np.bool_], where: str) -> None:
         """Count events of alternative samples, which are those of a variation under which they have a weight."""
         known = [process.name for process in self.metadata.processes]
-        process = codes(columns.column(PROCESS), known, where)
+        process = codes_of_names(columns.column(PROCESS), known, where, PROCESS)
         pairs = [(variation, name) for variation in self.metadata.variations for name in variation.replaced]
         for position, (variation, name) in enumerate(pairs):
             weight = to_floats(columns.column(variation.column)).astype(np.float64)
