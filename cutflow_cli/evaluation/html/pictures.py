@@ -62,6 +62,7 @@ CAPTIONS = {
 _DENSITY = 150.0  #: pixels to the inch of a picture that does not say
 _CSS_DENSITY = 96.0  #: pixels of a page to the inch
 _INCH = 0.0254
+_PAPER, _TALL = 695, 620  #: pixels of a page: width of a sheet of paper, height that is too much for half of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,11 @@ class Picture:
     data: str
     width: int
     height: int
+
+    @property
+    def is_tall(self) -> bool:
+        """Whether half a sheet of paper is too little for it."""
+        return self.height * min(1.0, _PAPER / self.width) > _TALL
 
 
 def pictures_of(report: Report, names: Sequence[str], directory: Path) -> dict[str | None, tuple[Picture, ...]]:
