@@ -70,28 +70,20 @@ def open_data(runs: Sequence[Run], names: Sequence[str], data: Path) -> tuple[Ev
     opened: list[Run] = []
     for run, name in zip(runs, names, strict=True):
         if run.folds:
-            folded, own = by_fold(run, name, events.dtypes)
-            opened.append(folded)
-            derived.append(own)
+            run_here, columns_of_run = by_fold(run, name, events.dtypes)
+            derived.append(columns_of_run)
         else:
-            opened.append(on_score_columns(run, name))
-            derived += score_columns_of(run, name)
+            scorer = open_scorer(run)
+            run_here = _on_scores(run, name, scorer)
+            derived += [] if scorer is None else [score_columns(name, scorer, range(*run.manifest.replicas))]
+        opened.append(run_here)
     opened = [as_run.on_columns(run, events.dtypes) if run.manifest.method == as_run.METHOD else run for run in opened]
     conditions = [found for run in opened if (found := as_run.condition_columns(run)) is not None]
     return events.with_derived([*derived, *conditions]), opened
 
 
-def on_score_columns(run: Run, name: str) -> Run:
-    """Let the flows of a run cut on its scores as columns of the events; any other run is left as it is.
-
-    Args:
-        run: the run; of one with folds, the flows that it hands over.
-        name: what tables call it.
-
-    Raises:
-        InputError: if a score can't be read.
-    """
-    scorer = open_scorer((run.folds or (run,))[0])
+def _on_scores(run: Run, name: str, scorer: Scorer | None) -> Run:
+    """Let the flows of a run cut on its scores as columns of the events; any other run is left as it is."""
     if scorer is None:
         return run
     return replace(run, flows=tuple(with_columns(flow, name, scorer) for flow in run.flows))
@@ -108,7 +100,8 @@ def shown_runs(runs: Sequence[Run], names: Sequence[str]) -> list[Run]:
         InputError: if a run with folds can't be read again.
     """
     return [
-        on_score_columns(open_run(run.path), name) if run.folds else run for run, name in zip(runs, names, strict=True)
+        _on_scores(open_run(run.path), name, open_scorer(run.folds[0])) if run.folds else run
+        for run, name in zip(runs, names, strict=True)
     ]
 
 
@@ -123,12 +116,6 @@ def printed_runs(records: Iterable[Mapping[str, Any]]) -> list[tuple[str, Run]]:
     """
     opened = [(str(record["name"]), as_run.open_run_or_cuts(record["path"])) for record in records]
     return [(name, by_fold(run, name, run.manifest.dtypes)[0] if run.folds else run) for name, run in opened]
-
-
-def score_columns_of(run: Run, name: str) -> tuple[DerivedColumns, ...]:
-    """Give the scores of a run, if it has any, as columns of the events."""
-    scorer = open_scorer(run)
-    return () if scorer is None else (score_columns(name, scorer, range(*run.manifest.replicas)),)
 
 
 def _opened(
