@@ -116,16 +116,19 @@ def export_cuts(
     if out is None and format in MODEL_DIALECTS:
         msg = f"--format {format} is a binary file; add --out, such as --out model.{format}"
         raise UsageError(msg)
-    result = exported(
-        open_run(run),
-        format,
-        choice=Choice(replica, all_, working_point, hypothesis),
-        columns=_columns(columns),
-        preselection=not without_preselection,
-        rounding=_rounding(round_, round_within, round_loss, fom),
-        report=report,
-        data=data,
-    )
+    rounding = _rounding(round_, round_within, round_loss, fom)
+    with terminal.progress("export-cuts") as progress:
+        result = exported(
+            open_run(run),
+            format,
+            choice=Choice(replica, all_, working_point, hypothesis),
+            columns=_columns(columns),
+            preselection=not without_preselection,
+            rounding=rounding,
+            report=report,
+            data=data,
+            progress=progress,
+        )
     for text in result.notes:
         terminal.note(text)
     for text in result.warnings:

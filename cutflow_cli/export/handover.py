@@ -19,6 +19,7 @@ from cutflow_cli.export.settle import Evaluation, settle
 from cutflow_cli.selection.parse import ExpressionError
 
 if TYPE_CHECKING:
+    from cutflow_cli.export.settle import Progress
     from cutflow_cli.runs import Run
     from cutflow_cli.selection.cutflow import CutFlow
 
@@ -60,6 +61,7 @@ def export_cuts(
     rounding: Rounding | None = None,
     report: Path | None = None,
     data: Path | None = None,
+    progress: Progress | None = None,
 ) -> Export:
     """Write the selection that a run learned.
 
@@ -75,6 +77,7 @@ def export_cuts(
             `rounding` the table is counted anew on the events of the report.
         data: events on which the cost of rounding, or that table, is counted, or a model is tried; None for those that
             the run was trained on.
+        progress: called with the share done and a few words while events are counted.
 
     Raises:
         InputError: if the run has no cuts, cuts on something that is no feature of it, or holds an expression that is
@@ -97,7 +100,12 @@ def export_cuts(
     flows, notes = _choose(run, found, choice or Choice(), tabled=report is not None or data is not None)
     kept, left_out = _preselection(run, columns, wanted=preselection)
     settled = settle(
-        run, tuple(_checked(run, flow) for flow in flows), rounding, evaluation, tabled=found.report != "none"
+        run,
+        tuple(_checked(run, flow) for flow in flows),
+        rounding,
+        evaluation,
+        tabled=found.report != "none",
+        progress=progress,
     )
     selections = Selections(
         run=run.name,

@@ -36,6 +36,10 @@ DECIDES: Split = "validation"
 _DECADES = 5  #: from the coarsest step to the finest: a boundary keeps five digits at most
 
 
+class NothingToLoseError(InputError):
+    """The selection as learned has no figure of merit on the events that decide."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Events:
     """The validation events, shape (events,) each.
@@ -88,18 +92,18 @@ def round_to_loss(opened: RunEvents, flow: CutFlow, rounding: Rounding) -> tuple
         The flow with rounded boundaries, what was rounded, and what it costs on the validation events.
 
     Raises:
-        InputError: if the validation split can't decide: no events of a class, none of the flow's hypothesis, or no
-            figure of merit of the selection as learned.
+        InputError: if the validation split can't decide: no events of a class, or none of the flow's hypothesis.
+        NothingToLoseError: if the selection as learned has no figure of merit on it.
     """
     assert rounding.loss is not None
     search = _Search(opened, flow, rounding.fom)
     before = search.figure
     if not np.isfinite(before) or before <= 0:
         msg = (
-            f"{opened.events.path}: the selection as learned has no {FIGURES_OF_MERIT[rounding.fom]} on split "
-            f"{DECIDES} that could be lost; use --round or --round-within"
+            f"{opened.events.path}: the selection as learned (working point {flow.working_point}) has no "
+            f"{FIGURES_OF_MERIT[rounding.fom]} on split {DECIDES} that could be lost; use --round or --round-within"
         )
-        raise InputError(msg)
+        raise NothingToLoseError(msg)
     search.run(before * (1 - rounding.loss))
     steps = tuple(
         replace(step, cut=replace(step.cut, lower=cut.lower, upper=cut.upper))

@@ -11,6 +11,8 @@ from cutflow_cli.export.cut_flow_table import CutFlowTable, count_cut_flow, read
 from cutflow_cli.export.rounding import Rounded, Rounding, rounded_flow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cutflow_cli.events.schema import Split
     from cutflow_cli.export.dialect import Format
     from cutflow_cli.export.rounding_cost import Cost, Spent
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from cutflow_cli.runs import Run
     from cutflow_cli.selection.cutflow import CutFlow
 
+    Progress: TypeAlias = Callable[[float, str], None]
     #: A rounded flow, what was rounded, and what the search spent; None where a distance was the limit.
     _Found: TypeAlias = tuple[CutFlow, tuple[Rounded, ...], Spent | None]
 
@@ -80,7 +83,13 @@ class Settled:
 
 
 def settle(
-    run: Run, flows: tuple[CutFlow, ...], rounding: Rounding | None, evaluation: Evaluation, *, tabled: bool
+    run: Run,
+    flows: tuple[CutFlow, ...],
+    rounding: Rounding | None,
+    evaluation: Evaluation,
+    *,
+    tabled: bool,
+    progress: Progress | None = None,
 ) -> Settled:
     """Round boundaries, say what that costs, and make the cut-flow table.
 
@@ -90,13 +99,14 @@ def settle(
         rounding: how to round; None for not at all.
         evaluation: where numbers come from.
         tabled: whether the dialect takes a cut-flow table.
+        progress: called with the share done and a few words while events are counted.
 
     Raises:
         InputError: if the events or the report that were named can't be used, or rounding depends on events that
             are not there.
     """
     if rounding is not None:
-        return _rounded(run, flows, rounding, evaluation, tabled=tabled)
+        return _rounded(run, flows, rounding, evaluation, tabled=tabled, progress=progress)
     if evaluation.report is not None:
         return Settled(flows, table=read_cut_flow(evaluation.report, run, flows[0]))
     if evaluation.data is not None and tabled:
@@ -108,7 +118,13 @@ def settle(
 
 
 def _rounded(
-    run: Run, flows: tuple[CutFlow, ...], rounding: Rounding, evaluation: Evaluation, *, tabled: bool
+    run: Run,
+    flows: tuple[CutFlow, ...],
+    rounding: Rounding,
+    evaluation: Evaluation,
+    *,
+    tabled: bool,
+    progress: Progress | None = None,
 ) -> Settled:
     from cutflow_cli.export.run_events import open_run_events
 
@@ -118,36 +134,50 @@ def _rounded(
         data, split = report_events(evaluation.report, run)
     try:
         opened = open_run_events(run, data)
-        found = _round(run, flows, rounding, opened)
-        costs = _costs(opened, flows, found, split)
+        found, left = _round(run, flows, rounding, opened)
+        costs = _costs(opened, flows, found, split, progress)
     except InputError as error:
         if data is not None or rounding.loss is not None:
             raise
-        found, costs = _round(run, flows, rounding, None), ()
+        found, _ = _round(run, flows, rounding, None)
         return Settled(*_separated(found), notes=(f"what rounding costs was not computed: {error}",))
     table = None
     if tabled and data is not None:
         table = count_cut_flow(opened, found[0][0], split)
-    return Settled(*_separated(found), costs=costs, table=table, notes=opened.notes)
+    return Settled(*_separated(found), costs=costs, table=table, notes=(*opened.notes, *left))
 
 
-def _round(run: Run, flows: tuple[CutFlow, ...], rounding: Rounding, opened: RunEvents | None) -> list[_Found]:
-    """Round all flows; where a price is the limit, on the events."""
+def _round(
+    run: Run, flows: tuple[CutFlow, ...], rounding: Rounding, opened: RunEvents | None
+) -> tuple[list[_Found], list[str]]:
+    """Round all flows; where a price is the limit, on the events. Say which of several were left as they are."""
     if rounding.loss is None:
-        return [(*rounded_flow(flow, run.manifest.dtypes, rounding.within), None) for flow in flows]
-    from cutflow_cli.export.round_to_loss import round_to_loss
+        return [(*rounded_flow(flow, run.manifest.dtypes, rounding.within), None) for flow in flows], []
+    from cutflow_cli.export.round_to_loss import NothingToLoseError, round_to_loss
 
     assert opened is not None
-    return [round_to_loss(opened, flow, rounding) for flow in flows]
+    found: list[_Found] = []
+    left: list[str] = []
+    for flow in flows:
+        try:
+            found.append(round_to_loss(opened, flow, rounding))
+        except NothingToLoseError as error:
+            if len(flows) == 1:
+                raise
+            found.append((flow, (), None))
+            left.append(f"not rounded: {error}")
+    return found, left
 
 
-def _costs(opened: RunEvents, flows: tuple[CutFlow, ...], found: list[_Found], split: Split) -> tuple[Cost, ...]:
+def _costs(
+    opened: RunEvents, flows: tuple[CutFlow, ...], found: list[_Found], split: Split, progress: Progress | None
+) -> tuple[Cost, ...]:
     """Count the flows before and after; nothing where nothing was rounded."""
     if not any(what for _, what, _ in found):
         return ()
     from cutflow_cli.export.rounding_cost import rounding_costs
 
-    costs = rounding_costs(opened, flows, [flow for flow, _, _ in found], split)
+    costs = rounding_costs(opened, flows, [flow for flow, _, _ in found], split, progress)
     return tuple(replace(cost, spent=spent) for cost, (_, _, spent) in zip(costs, found, strict=True))
 
 

@@ -242,8 +242,14 @@ def test_events_that_are_absent_or_other(run, tmp_path):
 
 def test_a_selection_without_significance_can_lose_none(run):
     nothing = replace(FLOW, steps=(LearnedCut(Cut("r", Region.ABOVE, 5.0)),))
-    with pytest.raises(InputError, match="has no Asimov Z on split validation that could be lost; use --round"):
+    with pytest.raises(InputError, match=r"\(working point default\) has no Asimov Z on split validation that"):
         export_cuts(replace(run, flows=(nothing,)), "text", rounding=Rounding(loss=0.1))
+    scan = replace(run, flows=(FLOW, replace(nothing, working_point="tight")))
+    export = export_cuts(scan, "text", rounding=Rounding(loss=0.1))  # one of several does not stop the others
+    (note,) = export.notes
+    assert note.startswith("not rounded: ")
+    assert "working point tight) has no Asimov Z" in note
+    assert "r > 5" in export.text
     round_already = replace(FLOW, steps=(LearnedCut(Cut("m", Region.BELOW, upper=100.0)),))
     export = export_cuts(replace(run, flows=(round_already,)), "text", rounding=Rounding(loss=1e-9))
     assert export.warnings[0].endswith("no boundary was rounded, every rounder one costs more than 0.00%")
