@@ -27,10 +27,12 @@ class Binning:
     Attributes:
         edges: ascending, in the observable's unit, shape (bins + 1,).
         logarithmic: whether they are equal in the logarithm.
+        cut_down: whether the range is only what is around a narrow window, so that much lies beyond it.
     """
 
     edges: NDArray[np.float64]
     logarithmic: bool = False
+    cut_down: bool = False
 
     @property
     def width(self) -> float | None:
@@ -109,13 +111,14 @@ def aligned(binning: Binning, boundaries: Iterable[float]) -> Binning:
         return binning
     start, end, *places = (float(one) for one in to(np.array([low, high, *inside])))
     bins = len(binning.edges) - 1
-    width, between = (end - start) / bins, 0
+    width, between, cut_down = (end - start) / bins, 0, False
     if len(places) > 1:
         distance = places[1] - places[0]
         between = max(1, round(distance / width))
         if (end - start) / (distance / between) > _MOST_ALIGNED:
             between = _IN_NARROW
             reach = 0.5 * (_MOST_ALIGNED - between) * distance / between
+            cut_down = True
             start, end = max(start, places[0] - reach), min(end, places[1] + reach)
         width = distance / between
     before = math.ceil((places[0] - start) / width - 1e-6)
@@ -124,7 +127,7 @@ def aligned(binning: Binning, boundaries: Iterable[float]) -> Binning:
     edges[before] = inside[0]
     if len(inside) > 1:
         edges[before + between] = inside[1]
-    return Binning(edges, binning.logarithmic)
+    return Binning(edges, binning.logarithmic, cut_down)
 
 
 def _effective(weights: NDArray[np.float64]) -> float:

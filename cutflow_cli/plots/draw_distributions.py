@@ -36,6 +36,8 @@ from cutflow_cli.plots.style import unit as unit_text
 #: Inches: the frame of a panel, and the room around it for labels, and above it for its title and notes.
 _WIDTH, _HEIGHT = 2.75, 1.9
 _LEFT, _RIGHT, _BELOW, _TITLE = 0.68, 0.18, 0.52, 0.34
+#: Darker than the kept region, also without colours.
+_FILL = (BACKGROUND, 0.55)
 _OCCUPIED = 5  # a bin that holds half of a class is a spike if so many others are not empty
 _AGREEMENT_WARNING = 0.8  # below this, DESIGN asks for a warning
 
@@ -79,7 +81,7 @@ def _draw_header(figure: Figure, distributions: Distributions, columns: int, wid
     triangles = tuple(Line2D([], [], color="black", marker=marker, markersize=4, ls="") for marker in "<>")
     entries: list[tuple[Any, str]] = [
         (Line2D([], [], color=SIGNAL, lw=1.6), "signal"),
-        (Patch(facecolor=pale(BACKGROUND), edgecolor=BACKGROUND, ls="-"), "background"),
+        (Patch(facecolor=_FILL, edgecolor=BACKGROUND, ls="-"), "background"),
         (Patch(facecolor=pale(KEPT)), "kept"),
         (Line2D([], [], color="black", lw=1.0, ls="--"), "boundary ± error"),
         (triangles, "edge bin with under-/overflow"),
@@ -117,9 +119,7 @@ def _draw_shape(axes: Axes, shape: Shape, edges: NDArray[np.float64], *, signal:
         return None
     values, errors = scaled
     if not signal:
-        mplhep.histplot(
-            values, edges, histtype="fill", ax=axes, flow="none", facecolor=pale(BACKGROUND), linewidth=0, zorder=1
-        )
+        mplhep.histplot(values, edges, histtype="fill", ax=axes, flow="none", facecolor=_FILL, linewidth=0, zorder=1)
     style = {"color": SIGNAL, "linewidth": 1.6} if signal else {"color": BACKGROUND, "linewidth": 1.0}
     mplhep.histplot(values, edges, yerr=errors, histtype="step", ax=axes, flow="none", zorder=2 + signal, **style)
     tops: NDArray[np.float64] = np.concatenate([values, values + np.where(errors < values, errors, 0)])

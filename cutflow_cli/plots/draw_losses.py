@@ -6,12 +6,14 @@ import numpy as np
 
 from cutflow_cli.plots.backend import Axes, Figure, FigureCanvasAgg
 from cutflow_cli.plots.losses import Band, LossCurves
-from cutflow_cli.plots.style import PETROFF, fit, plain
+from cutflow_cli.plots.style import MARKERS, PETROFF, fit, plain
 
 #: Losses that span more than this factor are drawn on a logarithmic axis.
 _LOG_RATIO = 20.0
 #: Powers of ten below the largest loss that are shown: what is smaller does not matter to the training.
 _DECADES = 6
+#: Markers along a line.
+_MARKED = 8
 _WIDTH, _LEFT, _FRAME, _HEIGHT = 8.0, 0.9, 4.8, 3.1
 #: Validation is dashed, training solid.
 _TRAINING, _VALIDATION = "-", "--"
@@ -59,9 +61,23 @@ def _draw_band(axes: Axes, curves: LossCurves, band: Band, logarithmic: bool) ->
         low, median, high = (np.where(side > 0, side, np.nan) for side in (low, median, high))
     line = _VALIDATION if band.validation else _TRAINING
     main = band.term == "loss"
+    position = curves.terms.index(band.term)
     marker = "o" if len(band.epochs) == 1 else None
+    if len(curves.terms) > 2 and not main:  # colours alone would tell terms apart
+        marker = MARKERS[position % len(MARKERS)]
+    every = max(1, len(epochs) // _MARKED)
     width = (2.0 if main else 1.3) - 0.2 * band.validation
-    axes.plot(epochs, median, color=colour, ls=line, lw=width, marker=marker, label=plain(curves.label(band)))
+    axes.plot(
+        epochs,
+        median,
+        color=colour,
+        ls=line,
+        lw=width,
+        marker=marker,
+        markersize=4,
+        markevery=(position % every, every),
+        label=plain(curves.label(band)),
+    )
     if curves.replicas > 1:
         axes.fill_between(epochs, low, high, color=colour, alpha=0.15 if band.validation else 0.25, lw=0)
 

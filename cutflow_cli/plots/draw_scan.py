@@ -16,6 +16,11 @@ from cutflow_cli.plots.style import BACKGROUND, SIGNAL, axis_label, fit, plain
 _WIDTH, _HEIGHT = 2.6, 1.9
 _LEFT, _RIGHT, _BELOW, _ABOVE, _HEADER = 0.78, 0.18, 0.5, 0.1, 0.74
 _CUT, _QUOTED = "black", "#555555"
+#: How the bulk of each class is drawn, and its median; the signal is hatched, as in figures of scores.
+_CLASSES: tuple[tuple[str, dict[str, Any], Any], ...] = (
+    ("background", {"facecolor": (BACKGROUND, 0.18), "edgecolor": (BACKGROUND, 0.0)}, (0, (1, 1.5))),
+    ("signal", {"facecolor": (SIGNAL, 0.06), "edgecolor": (SIGNAL, 0.35), "hatch": "////"}, "-"),
+)
 
 
 def draw_scan(scan: Scan) -> Figure:
@@ -45,10 +50,10 @@ def draw_scan(scan: Scan) -> Figure:
 
 
 def _draw_panel(axes: Axes, scan: Scan, panel: ScanPanel) -> None:
-    for quantiles, colour in ((panel.background, BACKGROUND), (panel.signal, SIGNAL)):
+    for quantiles, (_, style, line) in zip((panel.background, panel.signal), _CLASSES, strict=True):
         if quantiles is not None:
-            axes.axhspan(quantiles[0], quantiles[2], color=colour, alpha=0.12, lw=0, zorder=0)
-            axes.axhline(quantiles[1], color=colour, lw=1.0, alpha=0.6, zorder=1)
+            axes.axhspan(quantiles[0], quantiles[2], lw=0, zorder=0, **style)
+            axes.axhline(quantiles[1], color=style["edgecolor"][0], lw=1.2, ls=line, alpha=0.8, zorder=1)
     if scan.quoted is not None:
         axes.axvline(scan.quoted, color=_QUOTED, ls=":", lw=1.2, zorder=1)
     for boundary, line in ((panel.above, "-"), (panel.below, "--")):
@@ -93,9 +98,12 @@ def _draw_legend(figure: Figure, scan: Scan, columns: int, height: float) -> Non
         handles.append(Patch(facecolor=(_CUT, 0.22), label=f"16–84% of {scan.replicas} replicas"))
     if scan.quoted is not None:
         handles.append(Line2D([], [], color=_QUOTED, ls=":", lw=1.2, label="quoted"))
-    for name, colour in (("signal", SIGNAL), ("background", BACKGROUND)):
-        handles.append(Patch(facecolor=(colour, 0.15), edgecolor=(colour, 0.6), label=f"{name}: median, 68%"))
+    labels: list[str] = [handle.get_label() for handle in handles]
+    for name, style, line in reversed(_CLASSES):
+        median = Line2D([], [], color=style["edgecolor"][0], lw=1.2, ls=line, alpha=0.8)
+        handles.append((Patch(lw=0, **style), median))
+        labels.append(f"{name}: median, 68%")
     figure.legend(
-        handles=handles, loc="upper center", bbox_to_anchor=(0.5, 1 - 0.27 / height), borderaxespad=0.2,
+        handles, labels, loc="upper center", bbox_to_anchor=(0.5, 1 - 0.27 / height), borderaxespad=0.2,
         ncols=3 if columns < 4 else len(handles), columnspacing=1.2, handlelength=2.2, fontsize=8.5,
     )  # fmt: skip

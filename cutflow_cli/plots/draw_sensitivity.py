@@ -24,7 +24,7 @@ _COLOURS = tuple(PETROFF[position] for position in (2, 0, 1, 4, 5, 6, 7, 8))
 def draw_sensitivity(shown: Sensitivity) -> Figure:
     """Draw 1/σ_min and σ_min of the consensus against mass, and σ_min at a fixed cut over that at the best cuts.
 
-    Filled markers and solid lines are at the best cut of each mass, open ones and dashed lines at the fixed cut;
+    Filled markers are at the best cut of each mass, open ones at the fixed cut, lines of further networks are dotted;
     triangles are masses that were not trained on. Error bars are statistical, bands the spread over replicas; crossed
     out is what fewer than 10 effective background events decide.
     """
@@ -75,11 +75,19 @@ def _colour(shown: Sensitivity, series: Series) -> str:
     return _COLOURS[networks.index(series.network) % len(_COLOURS)]
 
 
+def _line(shown: Sensitivity, series: Series) -> Any:  # noqa: ANN401
+    """Return the line style of a working point; those of further networks are broken otherwise."""
+    final = series.network == shown.series[0].network
+    if series.is_best:
+        return "-" if final else "-."
+    return "--" if final else ":"
+
+
 def _draw_series(axes: Axes, shown: Sensitivity, series: Series, at: NDArray[np.float64], *, inverse: bool) -> None:
     colour, sigma = _colour(shown, series), series.sigma
     values, scale = (1 / sigma, 1 / sigma**2) if inverse else (sigma, np.ones_like(sigma))
     error, spread = series.error * scale, series.spread * scale
-    axes.plot(at, values, color=colour, ls="-" if series.is_best else "--", lw=1.1, zorder=2)
+    axes.plot(at, values, color=colour, ls=_line(shown, series), lw=1.1, zorder=2)
     if spread.any():
         low = np.maximum(values - spread, 1e-3 * values)  # a logarithmic axis has no room for less than nothing
         axes.fill_between(at, low, values + spread, color=colour, alpha=0.15, lw=0, zorder=1)
@@ -103,7 +111,7 @@ def _draw_ratios(axes: Axes, shown: Sensitivity) -> None:
     """Draw what a fixed cut costs; its error would need the overlap of the two selections, so there is none."""
     for fixed, best in shown.pairs():
         colour, ratio = _colour(shown, fixed), fixed.sigma / best.sigma
-        axes.plot(shown.masses, ratio, color=colour, ls="--", lw=1.1, zorder=2)
+        axes.plot(shown.masses, ratio, color=colour, ls=_line(shown, fixed), lw=1.1, zorder=2)
         _draw_markers(axes, shown, shown.masses, ratio, colour, filled=False)
         few = fixed.few | best.few
         axes.plot(shown.masses[few], ratio[few], ls="", marker="x", color="black", markersize=6, zorder=4)
@@ -119,7 +127,7 @@ def _draw_header(figure: Figure, shown: Sensitivity, width: float, height: float
     for series in shown.series:
         colour, label = _colour(shown, series), plain(shortened(series.name.replace("_", " "), 24))
         style: dict[str, Any] = {
-            "ls": "-" if series.is_best else "--",
+            "ls": _line(shown, series),
             "lw": 1.1,
             "marker": _TRAINED,
             "markersize": 4.5,

@@ -40,6 +40,7 @@ _VISIBLE, _VISIBLE_LOGARITHMIC = 0.1, 1e-3
 #: Heights that span more than this from their median to the highest are drawn on a logarithmic axis.
 _SPIKED = 50.0
 _DECADES = 7
+_MOST_COLUMNS = 4
 _LEGEND_SIZE = 8.5
 
 
@@ -51,7 +52,9 @@ def draw_stack(stack: Stack, logarithmic: bool | None = None) -> Figure:
         logarithmic: whether heights are on a logarithmic axis; None where each panel chooses.
     """
     panels = stack.panels
-    columns = grid_columns(len(panels))
+    # Panels of one mass stand side by side.
+    columns = len(panels) // len({panel.heading for panel in panels})
+    columns = columns if len(panels) > columns > 1 and columns <= _MOST_COLUMNS else grid_columns(len(panels))
     frame, upper, lower = _SINGLE if len(panels) == 1 else _SIZES
     rows = math.ceil(len(panels) / columns)
     width = columns * (_LEFT + frame + _RIGHT)
@@ -94,7 +97,7 @@ def signal_factor(panels: Sequence[StackPanel], logarithmic: Sequence[bool]) -> 
     """
     needed = []
     for panel, log in zip(panels, logarithmic, strict=True):
-        signal, background = (float(counts.shown()[0].max()) for counts in (panel.signal, panel.background))
+        signal, background = (float(panel.heights(counts)[0].max()) for counts in (panel.signal, panel.background))
         if signal > 0 and background > 0:
             needed.append((_VISIBLE_LOGARITHMIC if log else _VISIBLE) * background / signal)
     middle = float(np.median(needed)) if needed else 1.0
@@ -103,7 +106,7 @@ def signal_factor(panels: Sequence[StackPanel], logarithmic: Sequence[bool]) -> 
 
 def _is_logarithmic(panel: StackPanel) -> bool:
     """Say whether most bins would be too low to be seen beside the highest."""
-    values = panel.background.shown()[0]
+    values = panel.heights(panel.background)[0]
     positive = values[values > 0]
     return bool(len(positive) >= len(values) // 2 and positive.max() > _SPIKED * np.median(positive))
 
@@ -119,17 +122,18 @@ def _draw_upper(figure: Figure, axes: Axes, panel: StackPanel, factor: float, lo
     floor = np.zeros(len(edges) - 1)
     top = floor
     for position, counts in reversed(list(enumerate(panel.processes))):
-        floor, top = top, top + counts.shown()[0]
+        floor, top = top, top + panel.heights(counts)[0]
         axes.stairs(top, edges, baseline=floor, fill=True, zorder=1, **_process_style(position, len(panel.processes)))
-    values, errors = panel.background.shown()
+    values, errors = panel.heights(panel.background)
     axes.stairs(values + errors, edges, baseline=values - errors, fill=True, facecolor=("black", 0.28), lw=0, zorder=2)
-    signal = factor * panel.signal.shown()[0]
+    signal = factor * panel.heights(panel.signal)[0]
     axes.stairs(signal, edges, color="white", lw=3.2, zorder=3)  # seen on dark hatches, too
     axes.stairs(signal, edges, color=SIGNAL, lw=1.7, zorder=3)
     scale_observable(axes, panel.binning)
     power = _scale_height(axes, [values + errors, values - errors, signal], values, logarithmic)
     shade_kept(axes, panel.step, panel.cut, errors=False)  # a band would look like the statistical one
-    mark_overflow(axes, panel.signal.sumw2, panel.background.sumw2)
+    if not panel.binning.cut_down:
+        mark_overflow(axes, panel.signal.sumw2, panel.background.sumw2)
     axes.tick_params(labelbottom=False)
     axes.xaxis.get_offset_text().set_visible(False)
     fit(figure, axes.set_ylabel(_height_label(panel, power), labelpad=3), height + 0.2)
@@ -213,8 +217,9 @@ def _draw_lower(figure: Figure, axes: Axes, panel: StackPanel, stack: Stack, hei
         axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", fontsize=8, bbox=box, zorder=6)
     power = _linear_axis(axes, 3, (-2, 4))
     shade_kept(axes, panel.step, panel.cut, errors=False)
-    what = r"$S/\sqrt{B}$" if stack.lower == "boundaries" else r"$S/\sqrt{B}$ per bin"
-    what += rf" $/\,10^{{{power}}}$" if power else ""
+    axes.yaxis.minorticks_off()
+    what = "S/√B" if stack.lower == "boundaries" else "S/√B per bin"
+    what += rf" / $10^{{{power}}}$" if power else ""
     fit(figure, axes.set_ylabel(what, labelpad=3), height + 0.1, smallest=6.0)
 
 
@@ -238,6 +243,8 @@ def stack_notes(panel: StackPanel) -> list[str]:
     edges = panel.binning.edges
     if any(one is not None and not edges[0] <= one <= edges[-1] for one in (panel.cut.lower, panel.cut.upper)):
         notes.append("boundary beyond the range shown")
+    if panel.binning.cut_down:
+        notes.append("around the window only; more events lie beyond")
     return notes
 
 
@@ -261,17 +268,19 @@ def _legend_entries(stack: Stack, factor: float) -> tuple[list[Any], list[str]]:
     ]
     if any(panel.step.active and panel.cut.region != "all" for panel in stack.panels):
         entries += [(Patch(facecolor=pale(KEPT)), "kept"), (Line2D([], [], color="black", ls="--", lw=1.0), "boundary")]
-    if any(counts.sumw2[edge] > 0 for panel in stack.panels for counts in (panel.signal, panel.background)
-           for edge in (0, -1)):  # fmt: skip
+    drawn = [
+        counts for panel in stack.panels if not panel.binning.cut_down for counts in (panel.signal, panel.background)
+    ]
+    if any(counts.sumw2[edge] > 0 for counts in drawn for edge in (0, -1)):
         triangles = tuple(Line2D([], [], color="black", marker=marker, markersize=4, ls="") for marker in "<>")
         entries.append((triangles, "edge bin with under-/overflow"))
     names = {moved.name for panel in stack.panels for moved in panel.moved}
     for name, line in (("lower", "-"), ("upper", (0, (4, 1.5)))):
         if name in names:
             entries.append((Line2D([], [], color="black", ls=line, lw=1.2, marker="o", markersize=4),
-                            rf"$S/\sqrt{{B}}$ with the {name} boundary moved"))  # fmt: skip
+                            f"S/√B with the {name} boundary moved"))  # fmt: skip
     if any(panel.few for panel in stack.panels):
-        label = rf"no $S/\sqrt{{B}}$ where $n_{{eff}}(B)$ < {stack.least:g}"
+        label = f"no S/√B where n_eff(B) < {stack.least:g}"
         entries.append((Line2D([], [], ls=""), label))
     handles, labels = (list(side) for side in zip(*entries, strict=True))
     return handles, labels

@@ -9,12 +9,11 @@ from cutflow_cli.plots.backend import font_manager, mplhep
 
 #: What makes a style of another: fonts, ticks, frames and where labels stand. Sizes are those of one large panel, and
 #: figures here have many small ones; colours are ours in every style, as they are told apart without colour.
-_TAKEN = ("font.family", "font.serif", "font.sans-serif", "mathtext.", "axes.linewidth", "axes.unicode_minus",
-          "xaxis.labellocation", "yaxis.labellocation", "xtick.", "ytick.")  # fmt: skip
+_TAKEN = ("font.family", "font.serif", "font.sans-serif", "mathtext.fontset", "mathtext.default", "axes.linewidth",
+          "axes.unicode_minus", "xaxis.labellocation", "yaxis.labellocation", "xtick.", "ytick.")  # fmt: skip
 _LEFT_OUT = ("labelsize", "pad", "color", "width", ".major.top", ".major.bottom", ".major.left", ".major.right",
              ".minor.top", ".minor.bottom", ".minor.left", ".minor.right")  # fmt: skip
 _SERIF, _SANS = "DejaVu Serif", "DejaVu Sans"
-_MATH_FONTS = ("mathtext.rm", "mathtext.bf", "mathtext.sf", "mathtext.it", "mathtext.tt", "mathtext.cal")
 _FONT_SIZE = 10.0
 #: In points.
 _LONGEST_TICK = 6.0
@@ -74,7 +73,6 @@ def _fonts(style: dict[str, Any]) -> dict[str, Any]:
     found = next((font for font in wanted if font.lower() in there), None)
     rest = [_SERIF, _SANS] if kind == "serif" else [_SANS]
     fonts: dict[str, Any] = {"font.family": rest if found is None else [found, *rest]}
-    used = [str(value).split(":")[0].lower() for key, value in style.items() if key in _MATH_FONTS]
-    if style.get("mathtext.fontset") == "custom" and not there.issuperset(used):
-        fonts["mathtext.fontset"] = "dejavuserif" if kind == "serif" else "dejavusans"
+    if style.get("mathtext.fontset") == "custom":  # a text font has no radicals, nor all Greek letters
+        fonts["mathtext.fontset"] = "stix" if kind == "serif" else "stixsans"
     return fonts

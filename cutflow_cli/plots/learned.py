@@ -81,7 +81,7 @@ def flow_title(run: Run, flow: CutFlow) -> str:
 
 def feature_of(run: Run, observable: str) -> FeatureInfo:
     """Return what the run knows of an observable; its bare name if it knows nothing."""
-    known = {feature.name: feature for feature in run.manifest.features}
+    known = {feature.name: feature for feature in (*run.manifest.spectators, *run.manifest.features)}
     return known.get(observable, FeatureInfo(observable))
 
 

@@ -16,7 +16,7 @@ from cutflow_cli.plots.learned import DEFAULT_WORKING_POINT, main_flow
 from cutflow_cli.runs import Run
 
 #: What is shown, from above, and how it is written.
-SHOWN = {"asimov": r"Asimov $Z$", "s_over_sqrt_b": r"$S/\sqrt{B}$", "signal_efficiency": "Signal efficiency"}
+SHOWN = {"asimov": "Asimov Z", "s_over_sqrt_b": "S/√B", "signal_efficiency": "Signal efficiency"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from cutflow_cli.metrics.estimate import Estimate
 from cutflow_cli.metrics.significance import signal_over_sqrt_background
 from cutflow_cli.metrics.summary import too_few
 from cutflow_cli.metrics.yields import Sums, expected_events
+from cutflow_cli.plots.binning import Binning
 from cutflow_cli.plots.stacks import Counts, Moved, MovedName
 from cutflow_cli.selection.cut import Cut, Region
 
@@ -62,9 +63,14 @@ def _selection(
     return s_over_sqrt_b(signal.sums(inside), background.sums(inside), least)
 
 
-def of_bins(edges: NDArray[np.float64], signal: Counts, background: Counts, least: float) -> Curves:
-    """Compute S/√B of each bin, under- and overflow in the edge bins; see `moved_boundaries`."""
-    bins = np.clip(np.arange(len(edges) + 1), 1, len(edges) - 1)
+def of_bins(binning: Binning, signal: Counts, background: Counts, least: float) -> Curves:
+    """Compute S/√B of each bin, under- and overflow in the edge bins unless the range is cut down.
+
+    See `moved_boundaries`.
+    """
+    edges = binning.edges
+    bins = np.arange(len(edges) + 1)
+    bins = bins if binning.cut_down else np.clip(bins, 1, len(edges) - 1)
     found = [
         s_over_sqrt_b(signal.sums(bins == one), background.sums(bins == one), least) for one in range(1, len(edges))
     ]

@@ -160,7 +160,7 @@ def _panel(
     if pile.lower == "boundaries":
         moved, few = moved_boundaries(filled.cut, filled.binning.edges, filled.of(signal), everything, least)
     else:
-        moved, few = of_bins(filled.binning.edges, filled.of(signal), everything, least)
+        moved, few = of_bins(filled.binning, filled.of(signal), everything, least)
     score = pile.scores.get(shown.observable)
     feature = feature_of(pile.run, shown.observable) if score is None else FeatureInfo(score.replace("_", " "))
     members = [*signal, *(one for group in groups for one in group)]

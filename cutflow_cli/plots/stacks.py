@@ -48,8 +48,14 @@ class Counts:
         """Add up some bins, shape (bins + 2,)."""
         return Sums(int(self.events[bins].sum()), float(self.sumw[bins].sum()), float(self.sumw2[bins].sum()))
 
-    def shown(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return Σw and √Σw² per bin, under- and overflow in the edge bins; shape (bins,)."""
+    def shown(self, *, fold: bool = True) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return Σw and √Σw² per bin, shape (bins,).
+
+        Args:
+            fold: whether the edge bins hold under- and overflow.
+        """
+        if not fold:
+            return self.sumw[1:-1].copy(), np.sqrt(self.sumw2[1:-1])
         return _folded(self.sumw), np.sqrt(_folded(self.sumw2))
 
 
@@ -106,6 +112,10 @@ class StackPanel:
     moved: tuple[Moved, ...]
     few: str | None
     heading: str | None = None
+
+    def heights(self, counts: Counts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return Σw and √Σw² per bin of some of its counts, as they are drawn; shape (bins,)."""
+        return counts.shown(fold=not self.binning.cut_down)
 
     @property
     def background(self) -> Counts:

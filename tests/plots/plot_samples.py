@@ -36,14 +36,17 @@ def write_events(
     process: Any = None,
     hypothesis: Any = None,
     dtype: str = "float32",
+    names: Sequence[str] | None = None,
+    luminosity: float | None = None,
 ) -> EventsFile:
+    """Write an events file; of processes the last is the signal."""
     label = np.asarray(label, dtype=np.int8)
     events = len(label)
-    names = ("background", "signal") if process is None else ("b1", "b2", "signal")
-    roles = {"signal": "signal"}
+    names = names or (("background", "signal") if process is None else ("b1", "b2", "signal"))
     metadata = EventsMetadata(
         tuple(FeatureInfo(name, dtype) for name in columns),
-        tuple(ProcessInfo(name, roles.get(name, "background")) for name in names),
+        tuple(ProcessInfo(name, "signal" if name == names[-1] else "background") for name in names),
+        luminosity,
     )
     batch = EventBatch(
         {name: np.asarray(values, dtype=dtype) for name, values in columns.items()},

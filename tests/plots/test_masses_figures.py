@@ -93,7 +93,7 @@ def test_sensitivity_shows_figure_of_merit_and_the_price_of_a_fixed_cut(run):
         return [
             line.get_ydata()
             for line in axes.lines
-            if line.get_linestyle() in {"-", "--"} and len(line.get_xdata()) == 3
+            if line.get_linestyle() in {"-", "--", ":", "-."} and len(line.get_xdata()) == 3
         ]
 
     np.testing.assert_allclose(lines(merit)[0], 1 / np.array([2, 4, 6]))
