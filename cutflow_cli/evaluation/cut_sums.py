@@ -19,8 +19,8 @@ from cutflow_cli.apply.counting import depths
 #: Events that are summed at once: their columns and masks stay in the processor's cache.
 AT_ONCE = 32_768
 
-#: Events times flows from which compiled sums save more time than it takes to load them (about half a second).
-COMPILED_FROM = 30_000_000
+#: Events times flows from which compiled sums save more time than it takes to load them (one or two seconds).
+COMPILED_FROM = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
