@@ -13,6 +13,7 @@ from cutflow_cli.plots.backend import (
     Axes,
     Figure,
     FigureCanvasAgg,
+    FixedLocator,
     FuncFormatter,
     HandlerTuple,
     Line2D,
@@ -169,7 +170,10 @@ def _linear_axis(axes: Axes, ticks: int, limits: tuple[int, int]) -> int:
 
     The power belongs into the label: above the axis it would lie on the title, or on the panel above.
     """
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=ticks, steps=[1, 2, 2.5, 5, 10], prune="upper"))
+    low, high = axes.get_ylim()
+    found = MaxNLocator(nbins=ticks, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    # A number at the upper end would touch that of the panel above.
+    axes.yaxis.set_major_locator(FixedLocator([tick for tick in found if low <= tick <= low + 0.9 * (high - low)]))
     highest = max(map(abs, axes.get_ylim()))
     power = math.floor(math.log10(highest))
     power = 0 if limits[0] < power < limits[1] else power
