@@ -10,12 +10,18 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cutflow_cli.engine.checkpoint import Arrays, load_checkpoint, save_checkpoint
+from cutflow_cli.engine.checkpoint import (
+    EPOCHS_DONE,
+    HISTORY,
+    Arrays,
+    load_checkpoint,
+    save_checkpoint,
+    without_finished,
+)
 from cutflow_cli.errors import CutflowError, InputError, Interrupted
 
 #: Seconds between checkpoints.
 CHECKPOINT_INTERVAL = 20.0
-_HISTORY = "history/"
 
 
 class Stepper(Protocol):
@@ -40,7 +46,7 @@ def train(
     progress: Callable[[float, str], None] = lambda done, text: None,
     finished: Callable[[], bool] = lambda: False,
 ) -> dict[str, NDArray[np.float64]]:
-    """Train, from the checkpoint if there is one, saving a checkpoint now and then.
+    """Train, from the checkpoint if there is one, saving a checkpoint now and then, and at the end.
 
     Args:
         stepper: what trains an epoch.
@@ -74,10 +80,10 @@ def train(
         progress(done / epochs, f"loss {np.median(loss):.5f}")
         reason = stop_reason()
         late = time.monotonic() - saved > CHECKPOINT_INTERVAL
-        if checkpoint is not None and done < epochs and (reason or late):
+        if checkpoint is not None and (reason or late or done == epochs or finished()):
             save_checkpoint(checkpoint, _bundle(stepper, rows, done))
             saved = time.monotonic()
-        if reason and done < epochs:
+        if reason and done < epochs and not finished():
             msg = f"stopped by {reason} after epoch {done} of {epochs}; the same command continues from there"
             raise Interrupted(msg)
     return {name: np.stack(values) for name, values in rows.items()}
@@ -99,15 +105,16 @@ def history_columns(history: dict[str, NDArray[np.float64]], replicas: range) ->
 
 
 def _bundle(stepper: Stepper, rows: dict[str, list[NDArray[np.float64]]], done: int) -> Arrays:
-    history: dict[str, Any] = {_HISTORY + name: np.stack(values) for name, values in rows.items()}
-    return {**stepper.state(), **history, "epochs_done": np.array(done)}
+    history: dict[str, Any] = {HISTORY + name: np.stack(values) for name, values in rows.items()}
+    return {**stepper.state(), **history, EPOCHS_DONE: np.array(done)}
 
 
 def _resume(stepper: Stepper, stored: Arrays, rows: dict[str, list[NDArray[np.float64]]], where: Path) -> int:
     try:
-        done = int(stored.pop("epochs_done"))
-        for name in [key for key in stored if key.startswith(_HISTORY)]:
-            rows[name.removeprefix(_HISTORY)] = list(stored.pop(name))
+        stored = without_finished(stored)
+        done = int(stored.pop(EPOCHS_DONE))
+        for name in [key for key in stored if key.startswith(HISTORY)]:
+            rows[name.removeprefix(HISTORY)] = list(stored.pop(name))
         stepper.restore(stored)
     except (KeyError, ValueError) as error:
         msg = f"{where}: this checkpoint belongs to another training ({error}); start over with --fresh"

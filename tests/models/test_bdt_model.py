@@ -100,7 +100,7 @@ def test_stopped_in_the_first_replica_there_is_a_checkpoint_all_the_same(tmp_pat
 
 def test_another_trainings_checkpoint_is_refused(tmp_path):
     checkpoint = tmp_path / "checkpoint.npz"
-    np.savez(checkpoint, done=np.array(1))
+    np.savez(checkpoint, **{"replica/0/loss": np.zeros(3)})
     with pytest.raises(InputError, match=r"checkpoint\.npz: this checkpoint belongs to another training .* --fresh"):
         fit(XGBOOST, checkpoint=checkpoint)
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cutflow_cli.engine.checkpoint import Arrays, load_checkpoint, save_checkpoint
+from cutflow_cli.engine.checkpoint import Arrays, FinishedReplicas
 from cutflow_cli.engine.randomness import Stream, generator
-from cutflow_cli.errors import InputError, Interrupted
+from cutflow_cli.errors import Interrupted
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.models.bdt.prepare import Prepared, prepare
 from cutflow_cli.models.bdt.scorer import BdtScorer, Trees, read_trees
@@ -40,6 +40,25 @@ class Grown:
     loss: NDArray[np.float64]
     validation_loss: NDArray[np.float64]
     best: int
+
+    def arrays(self) -> Arrays:
+        """Return everything by name, for a checkpoint."""
+        return {
+            "trees": np.frombuffer(self.trees.to_bytes(), dtype=np.uint8),
+            "loss": self.loss,
+            "validation_loss": self.validation_loss,
+            "best": np.array(self.best),
+        }
+
+    @classmethod
+    def restored(cls, stored: Arrays, backend: str, threads: int) -> Grown:
+        """Read what `arrays` gave.
+
+        Raises:
+            KeyError, ValueError: if it is something else.
+        """
+        trees = read_trees(backend, stored["trees"].tobytes(), threads)
+        return cls(trees, stored["loss"], stored["validation_loss"], int(stored["best"]))
 
 
 class BoostedTrees:
@@ -80,19 +99,23 @@ class BoostedTrees:
         train = prepare(sample, settings, "training")
         validation = None if context.validation is None else prepare(context.validation, settings, "validation")
         prepared = time.perf_counter()
-        grown = self._restored(context)
-        for replica in context.replicas[len(grown) :]:
+        kept = FinishedReplicas(context.checkpoint)
+        grown: list[Grown] = []
+        restored = partial(Grown.restored, backend=settings.backend, threads=context.threads)
+        for replica in context.replicas:
+            there = kept.read(replica, restored)
+            if there is not None:
+                grown.append(there)
+                continue
             events = train.bootstrapped(context.seed, replica) if bootstrap else train
             watch = self._watch(events, validation, patience, context, len(grown))
             try:
                 trees = self._grow(events, validation, context, replica, watch)
             except Interrupted as stop:
-                _save(context.checkpoint, grown)
                 msg = f"{stop} of replica {replica}; the same command goes on, and begins that replica again"
                 raise Interrupted(msg) from stop
             grown.append(Grown(trees, np.array(watch.loss), np.array(watch.validation_loss), watch.best))
-            if len(grown) < len(context.replicas):
-                _save(context.checkpoint, grown)
+            kept.add(replica, grown[-1].arrays())
         trained = time.perf_counter()
         scorer = BdtScorer(sample.features, settings.backend, [one.trees for one in grown], context.replicas)
         flows, notes = self._flows(scorer, sample, context)
@@ -155,40 +178,6 @@ class BoostedTrees:
                 "(--negative-weights)"
             )
         return concerns
-
-    def _restored(self, context: TrainingContext) -> list[Grown]:
-        """Return the replicas that the checkpoint holds."""
-        if context.checkpoint is None or not context.checkpoint.is_file():
-            return []
-        stored = load_checkpoint(context.checkpoint)
-        try:
-            return [
-                Grown(
-                    read_trees(self.settings.backend, stored[f"{one}/trees"].tobytes(), context.threads),
-                    stored[f"{one}/loss"],
-                    stored[f"{one}/validation_loss"],
-                    int(stored[f"{one}/best"]),
-                )
-                for one in range(int(stored["done"]))
-            ]
-        except (KeyError, ValueError) as error:
-            msg = (
-                f"{context.checkpoint}: this checkpoint belongs to another training ({error}); start over with --fresh"
-            )
-            raise InputError(msg) from error
-
-
-def _save(checkpoint: Path | None, grown: Sequence[Grown]) -> None:
-    """Keep what is finished."""
-    if checkpoint is None:
-        return
-    arrays: Arrays = {"done": np.array(len(grown))}
-    for position, one in enumerate(grown):
-        arrays[f"{position}/trees"] = np.frombuffer(one.trees.to_bytes(), dtype=np.uint8)
-        arrays[f"{position}/loss"] = one.loss
-        arrays[f"{position}/validation_loss"] = one.validation_loss
-        arrays[f"{position}/best"] = np.array(one.best)
-    save_checkpoint(checkpoint, arrays)
 
 
 def importances(features: Sequence[str], members: Sequence[Trees], replicas: Sequence[int]) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cutflow_cli.engine.checkpoint import FinishedReplicas
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.models.cabin.boundaries import Placed, place, roughness, to_flow
 from cutflow_cli.models.cabin.landscape import Landscape
 from cutflow_cli.models.cabin.loss import positions
 from cutflow_cli.models.cabin.prepare import Neurons, Prepared
-from cutflow_cli.models.cabin.scan import scan
+from cutflow_cli.models.cabin.scan import Scan, scan
 from cutflow_cli.models.cabin.search import Box, Search, Sums
 from cutflow_cli.models.cabin.settings import CabinSettings
 from cutflow_cli.selection.cutflow import CutFlow
@@ -93,6 +94,7 @@ class Finisher:
         seed: int,
         threads: int,
         progress: Callable[[float], None],
+        kept: FinishedReplicas,
     ) -> Finished:
         """Turn the parameters of one replica into its flows.
 
@@ -104,18 +106,25 @@ class Finisher:
             replica: its number.
             seed: of the run.
             threads: how many may be used.
-            progress: told the share done.
+            progress: told the share done; what it raises ends the exact step.
+            kept: what the exact step found of replicas before; it is told what it finds now.
+
+        Raises:
+            InputError: if `kept` is of another training.
         """
         flows, position = self.learned(neurons, bias, slope, replica)
         if self._landscape is None:
             size = np.where(np.isfinite(position), position, 0.0)
             return Finished(flows, flows, None, None, roughness(size, self._between), float("nan"))
         settings, landscape = self._settings, self._landscape
-        at, allowed = _on_faces(landscape, neurons, position, slope)
-        found = scan(
-            landscape, Sums.of(weight, self._data.signal), settings.targets, at, allowed, settings.smoothness,
-            settings.rho, seed, replica, threads, progress,
-        )  # fmt: skip
+        found = kept.read(replica, Scan.restored)
+        if found is None:
+            at, allowed = _on_faces(landscape, neurons, position, slope)
+            found = scan(
+                landscape, Sums.of(weight, self._data.signal), settings.targets, at, allowed, settings.smoothness,
+                settings.rho, seed, replica, threads, progress,
+            )  # fmt: skip
+            kept.add(replica, found.arrays())
         held = self._placed(found.held, follow=found.held is not found.free)
         free = self._placed(found.free, follow=False)
         return Finished(

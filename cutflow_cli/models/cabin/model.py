@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cutflow_cli.engine.checkpoint import FinishedReplicas
 from cutflow_cli.engine.loop import Stepper, history_columns, train
 from cutflow_cli.errors import Interrupted
 from cutflow_cli.events.batch import EventSample
@@ -126,21 +127,22 @@ class CabinScan:
         weights: Sequence[Array],
         context: TrainingContext,
     ) -> list[Finished]:
-        state, exact = stepper.state(), self.settings.exact
+        state = stepper.state()
         slopes = state.get("slope", np.broadcast_to(neurons.side, state["bias"].shape))
+        kept = FinishedReplicas(context.checkpoint)
         finished = []
         for row, (replica, weight) in enumerate(zip(context.replicas, weights, strict=True)):
-            reason = context.stop_reason()
-            if reason and exact:
-                msg = f"stopped by {reason} before the exact step of replica {replica}; the same command starts again"
-                raise Interrupted(msg)
 
-            def progress(part: float, row: int = row) -> None:
+            def progress(part: float, row: int = row, replica: int = replica) -> None:
+                reason = context.stop_reason()
+                if reason:
+                    msg = f"stopped by {reason} in the exact step of replica {replica}; the same command goes on, and "
+                    raise Interrupted(msg + "begins that step again")
                 done = (row + part) / len(weights)
                 context.progress(_GRADIENT_SHARE + (1 - _GRADIENT_SHARE) * done, "exact step")
 
             one = finisher.finish(
-                neurons, state["bias"][row], slopes[row], weight, replica, context.seed, context.threads, progress
+                neurons, state["bias"][row], slopes[row], weight, replica, context.seed, context.threads, progress, kept
             )
             finished.append(one)
         return finished

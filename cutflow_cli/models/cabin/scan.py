@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cutflow_cli.engine.checkpoint import Arrays
 from cutflow_cli.engine.randomness import Stream, generator
 from cutflow_cli.models.cabin.landscape import Landscape
 from cutflow_cli.models.cabin.loss import OUTSKIRTS, positions, smoothness_terms
@@ -50,6 +51,30 @@ class Scan:
     free: tuple[Box, ...]
     held: tuple[Box, ...]
 
+    def arrays(self) -> Arrays:
+        """Return everything by name, for a checkpoint."""
+        parts = {"moved": self.moved, "free": self.free} | ({} if self.held is self.free else {"held": self.held})
+        found: Arrays = {}
+        for name, boxes in parts.items():
+            found[name] = np.stack([box.threshold for box in boxes])
+            found[f"{name}_efficiency"] = np.array([[box.signal, box.background] for box in boxes])
+        return found
+
+    @classmethod
+    def restored(cls, stored: Arrays) -> Scan:
+        """Read what `arrays` gave.
+
+        Raises:
+            KeyError, ValueError: if it is something else.
+        """
+        moved, free = _boxes(stored, "moved"), _boxes(stored, "free")
+        return cls(moved, free, _boxes(stored, "held") if "held" in stored else free)
+
+
+def _boxes(stored: Arrays, name: str) -> tuple[Box, ...]:
+    pairs = zip(stored[name], stored[f"{name}_efficiency"].tolist(), strict=True)
+    return tuple(Box(threshold, signal, background) for threshold, (signal, background) in pairs)
+
 
 def scan(
     landscape: Landscape,
@@ -77,7 +102,7 @@ def scan(
         seed: of the run.
         replica: its number, for the search's own random numbers.
         threads: how many targets are searched at a time; results do not depend on it.
-        progress: told the share done.
+        progress: told the share done; what it raises ends the scan.
     """
     search = Search(landscape, sums)
     moved = tuple(search.moved(learned[t], target) for t, target in enumerate(targets))
@@ -90,15 +115,20 @@ def scan(
     def exchange(t: int) -> list[Box]:
         return [*_neighbours(search, found, t, targets[t], faces[t]), *found[t]]
 
+    progress(0.0)
     with ThreadPoolExecutor(max_workers=threads) as pool:
-        # Two threads that load compiled code for the first time may wait for each other for ever.
-        found = [explore(0)]
-        for boxes in pool.map(explore, range(1, len(targets))):
-            found.append(boxes)
-            progress(0.6 * len(found) / len(targets))
-        for round_ in range(EXCHANGES):
-            found = [_ranked(boxes) for boxes in pool.map(exchange, range(len(targets)))]
-            progress(0.6 + 0.1 * (round_ + 1))
+        try:
+            # Two threads that load compiled code for the first time may wait for each other for ever.
+            found = [explore(0)]
+            for boxes in pool.map(explore, range(1, len(targets))):
+                found.append(boxes)
+                progress(0.6 * len(found) / len(targets))
+            for round_ in range(EXCHANGES):
+                found = [_ranked(boxes) for boxes in pool.map(exchange, range(len(targets)))]
+                progress(0.6 + 0.1 * (round_ + 1))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # who stops does not wait for the other targets
+            raise
     free = tuple(boxes[0] for boxes in found)
     if strength == 0 or len(targets) < 3:
         return Scan(moved, free, free)

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cutflow_cli.engine.checkpoint import Arrays, FinishedReplicas
 from cutflow_cli.engine.randomness import Stream, generator
 from cutflow_cli.errors import Interrupted
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.metrics.figures_of_merit import ADDITIVE, FIGURES_OF_MERIT
 from cutflow_cli.models.cut_and_count.profile import B2, B, S
-from cutflow_cli.models.cut_and_count.scan import Scan, Step
+from cutflow_cli.models.cut_and_count.scan import Scan, Step, steps_as_arrays, steps_from_arrays
 from cutflow_cli.models.cut_and_count.settings import CutAndCountSettings
 from cutflow_cli.models.cut_and_count.view import make_ready, make_view
 from cutflow_cli.models.flows import concerns, with_n_minus_1
@@ -50,7 +51,7 @@ class CutAndCount:
 
         Args:
             sample: the training split, already checked.
-            context: seed and replicas; this method uses neither device nor checkpoint.
+            context: seed, replicas, checkpoint; this method does not use the device.
 
         Returns:
             One flow per replica, then their consensus; all list the observables in one order, that of the cuts. The
@@ -58,7 +59,8 @@ class CutAndCount:
 
         Raises:
             UsageError: for several replicas without a bootstrap, which would all be the same.
-            Interrupted: if asked to stop between two replicas.
+            InputError: if the checkpoint is of another training.
+            Interrupted: if asked to stop between two replicas; those that were finished are in the checkpoint.
         """
         bootstrap = resolve_bootstrap(self.settings.bootstrap, context.replicas, _SAME)
         started = time.perf_counter()
@@ -69,15 +71,22 @@ class CutAndCount:
             half = generator(context.seed, 0, Stream.SHUFFLE).random(len(sample)) < 0.5
         scans: list[list[Step]] = []
         figures: list[tuple[list[float], list[float]]] = []
+        kept = FinishedReplicas(context.checkpoint)
         for done, replica in enumerate(context.replicas):
-            reason = context.stop_reason()
-            if reason:
-                msg = f"stopped by {reason} after replica {done} of {len(context.replicas)}; "
-                raise Interrupted(msg + "cut-and-count keeps no checkpoint, the same command starts over")
-            counts = _poisson(context.seed, replica, len(sample)) if bootstrap else None
-            scan = Scan(make_view(ready, counts, self.settings), self.settings, half)
-            scans.append(scan.run())
-            figures.append((scan.cumulative(scans[-1]), scan.without_each(scans[-1])))
+            scanned = kept.read(replica, _restored)
+            if scanned is None:
+                reason = context.stop_reason()
+                if reason:
+                    msg = f"stopped by {reason} after replica {done} of {len(context.replicas)}; "
+                    raise Interrupted(msg + "the same command continues from there")
+                counts = _poisson(context.seed, replica, len(sample)) if bootstrap else None
+                scan = Scan(make_view(ready, counts, self.settings), self.settings, half)
+                steps = scan.run()
+                scanned = steps, scan.cumulative(steps), scan.without_each(steps)
+                arrays = {"cumulative": np.array(scanned[1]), "without": np.array(scanned[2])}
+                kept.add(replica, {**steps_as_arrays(steps), **arrays})
+            scans.append(scanned[0])
+            figures.append(scanned[1:])
             text = f"{FIGURES_OF_MERIT[self.settings.fom]} {figures[-1][0][-1]:.4g}"
             context.progress((done + 1) / len(context.replicas), text)
         trained = time.perf_counter()
@@ -129,6 +138,11 @@ class CutAndCount:
                 f"{name} was computed with a weight of one for every simulated event, so it is no significance"
             )
         return found
+
+
+def _restored(stored: Arrays) -> tuple[list[Step], list[float], list[float]]:
+    """Read one replica from a checkpoint: its steps, and the figures of merit of its flow with and without them."""
+    return steps_from_arrays(stored), stored["cumulative"].tolist(), stored["without"].tolist()
 
 
 def _poisson(seed: int, replica: int, events: int) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cutflow_cli.engine.checkpoint import Arrays
 from cutflow_cli.metrics.figures_of_merit import FIGURES_OF_MERIT
 from cutflow_cli.models.cut_and_count.bins import best_of_bins
 from cutflow_cli.models.cut_and_count.objective import Numbers
@@ -44,6 +45,55 @@ class Step:
     def active(self) -> bool:
         """Whether there is a cut."""
         return self.cut.region is not Region.ALL
+
+
+_TEXTS = ("name", "region", "note")
+
+
+def steps_as_arrays(steps: Sequence[Step]) -> Arrays:
+    """Return steps as arrays by name, of shape (steps,) but for `kept`; NaN and an empty text stand for None."""
+    rows = [
+        (
+            step.observable, step.cut.observable, step.cut.region.value, _or_nan(step.cut.lower),
+            _or_nan(step.cut.upper), step.before, step.after, step.kept, step.note or "",
+        )
+        for step in steps
+    ]  # fmt: skip
+    names = ("observable", "name", "region", "lower", "upper", "before", "after", "kept", "note")
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    return {name: np.array(values, dtype=np.str_ if name in _TEXTS else None) for name, values in columns.items()}
+
+
+def steps_from_arrays(stored: Arrays) -> list[Step]:
+    """Read what `steps_as_arrays` gave.
+
+    Raises:
+        KeyError, ValueError: if it is something else.
+    """
+    return [
+        Step(
+            int(stored["observable"][row]),
+            Cut(
+                str(stored["name"][row]),
+                Region(str(stored["region"][row])),
+                _or_none(stored["lower"][row]),
+                _or_none(stored["upper"][row]),
+            ),
+            float(stored["before"][row]),
+            float(stored["after"][row]),
+            stored["kept"][row],
+            str(stored["note"][row]) or None,
+        )
+        for row in range(len(stored["observable"]))
+    ]
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
 
 
 class Scan:
