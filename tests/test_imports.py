@@ -114,7 +114,7 @@ FORBIDDEN = {
     "export": {"commands", "plots", "report", "app", "apply"},  # tables of evaluation, and models as graphs, are too
     "plots": {"models", "engine", "commands", "export", "app"},
     "runs": {"models", "engine", "commands", "export", "plots", "report", "app", "evaluation"},
-    "evaluation": {"commands", "app", "engine", "export"},
+    "evaluation": {"commands", "app", "export"},  # engine has its compiled sums
     "apply": {"commands", "app", "engine", "plots", "models"},
 }  # fmt: skip
 
