@@ -201,15 +201,18 @@ class WorkDirectory:
         out: where the result goes.
         path: where the work goes until then.
         action: whether there is earlier work in `path` to continue.
+        scratch: files in it that only unfinished work needs.
     """
 
     out: Path
     path: Path
     action: Action
+    scratch: tuple[str, ...] = ()
 
     def finish(self) -> None:
         """Put the finished directory in its place."""
-        (self.path / STARTED).unlink(missing_ok=True)
+        for name in (*self.scratch, STARTED):
+            (self.path / name).unlink(missing_ok=True)
         _remove(self.out)
         self.path.replace(self.out)
 
@@ -226,17 +229,21 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _started_digest(started: Path) -> str | None:
-    """Return the digest of unfinished work; None if there is none or it can't be read."""
+def _stored_digest(path: Path) -> str | None:
+    """Return the digest in a JSON file of ours; None if there is none or it can't be read."""
     try:
-        found = read_json(started).get("digest")
+        found = read_json(path).get("digest")
     except (InputError, OSError):
         return None
     return found if isinstance(found, str) else None
 
 
-def open_work_directory(out: Path, manifest_name: str, wanted: str, *, force: bool, fresh: bool) -> WorkDirectory:
+def open_work_directory(
+    out: Path, manifest_name: str, wanted: str, *, force: bool, fresh: bool, scratch: tuple[str, ...] = ()
+) -> WorkDirectory:
     """Start, continue or skip an output directory.
+
+    Work that has its manifest, which is written last, but was ended before it was put in its place, is put there.
 
     Args:
         out: the output directory.
@@ -244,6 +251,7 @@ def open_work_directory(out: Path, manifest_name: str, wanted: str, *, force: bo
         wanted: digest of this command's inputs and settings.
         force: replace a finished output that was made from something else.
         fresh: forget earlier unfinished work.
+        scratch: files that only unfinished work needs.
 
     Returns:
         A work directory whose action is DONE (nothing to do), CONTINUE or START.
@@ -265,9 +273,12 @@ def open_work_directory(out: Path, manifest_name: str, wanted: str, *, force: bo
     action = decide(out, wanted, existing, force=force)
     if action is Action.DONE:
         return WorkDirectory(out, partial, action)
-    started = partial / STARTED
-    if not fresh and _started_digest(started) == wanted:
-        return WorkDirectory(out, partial, Action.CONTINUE)
+    started, complete = partial / STARTED, partial / manifest_name
+    if not fresh and complete.is_file() and _stored_digest(complete) == wanted:
+        WorkDirectory(out, partial, Action.CONTINUE, scratch).finish()
+        return WorkDirectory(out, partial, Action.DONE)
+    if not fresh and _stored_digest(started) == wanted:
+        return WorkDirectory(out, partial, Action.CONTINUE, scratch)
     if not (fresh or force) and partial.is_dir() and any(entry.name != STARTED for entry in partial.iterdir()):
         msg = f"{partial}: holds unfinished work of other inputs or settings; --fresh forgets it, or name another --out"
         raise UsageError(msg)
@@ -279,4 +290,4 @@ def open_work_directory(out: Path, manifest_name: str, wanted: str, *, force: bo
         msg = f"{partial}: can't make this directory ({error.strerror})"
         raise UsageError(msg) from error
     write_json(started, {"digest": wanted})
-    return WorkDirectory(out, partial, Action.START)
+    return WorkDirectory(out, partial, Action.START, scratch)

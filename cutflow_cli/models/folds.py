@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from cutflow_cli.artifacts import PARTIAL_SUFFIX, Action, WorkDirectory, open_work_directory
+from cutflow_cli.engine.checkpoint import Arrays
 from cutflow_cli.engine.device import resolve_device
 from cutflow_cli.errors import InputError
 from cutflow_cli.events.folds import Folds
@@ -21,6 +22,7 @@ from cutflow_cli.models.training import (
     manifest_of,
     open_for_training,
     plan_digest,
+    require_state,
     run_training,
 )
 from cutflow_cli.runs import CUTS, HISTORY, MANIFEST, Run, fold_directory, open_run, write_cut_flows, write_table
@@ -36,6 +38,7 @@ def run_folds(
     *,
     say: Callable[[str], None] = lambda text: None,
     progress: Callable[[float, str], None] = lambda done, text: None,
+    states: Sequence[Arrays] | None = None,
 ) -> Training:
     """Train a method once for each fold, on the events of all others, and write one run directory.
 
@@ -47,6 +50,7 @@ def run_folds(
         folds: how to divide the events.
         say: told what a user should know, a sentence at a time.
         progress: told the share done and the current loss.
+        states: for each fold the checkpoint to go on from, as `run_training` takes it; None to train.
 
     Raises:
         InputError: if the events can't be trained on.
@@ -54,12 +58,15 @@ def run_folds(
         Interrupted: if a signal asked to stop; the same plan continues.
     """
     plan = replace(plan, folds=folds, fold=None)
-    device = resolve_device(plan.device)
+    device = resolve_device(plan.device) if states is None else plan.device
     events = open_for_training(plan)
     wanted = plan_digest(plan, events, device)
     work = open_work_directory(plan.out, MANIFEST, wanted, force=plan.force, fresh=plan.fresh)
     if work.action is Action.DONE:
-        return Training(open_run(plan.out), work.action)
+        run = open_run(plan.out)
+        for fold in run.folds:
+            require_state(fold, plan)
+        return Training(run, work.action)
     said: set[str] = set()
 
     def say_once(text: str) -> None:
@@ -67,7 +74,7 @@ def run_folds(
             said.add(text)
             say(text)
 
-    runs = _train_each(plan, folds, work, say_once, progress)
+    runs = _train_each(plan, folds, work, say_once, progress, states)
     fitted = together(runs)
     write_cut_flows(work.path / CUTS, fitted.flows)
     write_table(work.path / HISTORY, fitted.history)
@@ -83,6 +90,7 @@ def _train_each(
     work: WorkDirectory,
     say: Callable[[str], None],
     progress: Callable[[float, str], None],
+    states: Sequence[Arrays] | None,
 ) -> list[Run]:
     """Train what is not there yet; give up the directory only if nothing was finished in it."""
     runs: list[Run] = []
@@ -93,7 +101,8 @@ def _train_each(
                 progress((fold + done) / folds.count, f"fold {fold}: {text}")
 
             one = replace(plan, out=fold_directory(work.path, fold), fold=fold, force=False, fresh=False)
-            runs.append(run_training(one, say=say, progress=step).run)
+            state = None if states is None else states[fold]
+            runs.append(run_training(one, say=say, progress=step, state=state).run)
     except BaseException:
         if not _has_work(work.path):
             work.abandon()

@@ -13,15 +13,17 @@ import numpy as np
 
 from cutflow_cli import __version__
 from cutflow_cli.artifacts import Action, digest, open_work_directory
+from cutflow_cli.engine.checkpoint import Arrays, save_checkpoint
 from cutflow_cli.engine.device import DeviceChoice, resolve_device, resolve_threads
-from cutflow_cli.engine.stop import StopRequest
-from cutflow_cli.errors import UsageError
+from cutflow_cli.engine.stop import StopRequest, TimeLimit
+from cutflow_cli.errors import Interrupted, UsageError
 from cutflow_cli.events.checks import check_sample
 from cutflow_cli.events.folds import Folds
 from cutflow_cli.events.schema import HYPOTHESIS, SPLIT, FeatureInfo
 from cutflow_cli.events.splits import SplitFractions
 from cutflow_cli.events.table import EventsFile, open_events
 from cutflow_cli.models.protocol import Fitted, Method, TrainingContext
+from cutflow_cli.models.state import STATE, save_state
 from cutflow_cli.runs import (
     CUTS,
     FOLD,
@@ -61,6 +63,8 @@ class TrainingPlan:
         fresh: forget earlier unfinished work.
         libraries: further libraries whose versions the numbers depend on.
         command: the command line, for the record.
+        keep_state: keep the end of the training in the run directory, so that blocks of replicas can be merged.
+        limit: when to save a checkpoint and stop; None for never.
     """
 
     name: str
@@ -81,6 +85,8 @@ class TrainingPlan:
     fresh: bool = False
     libraries: tuple[str, ...] = ()
     command: str | None = None
+    keep_state: bool = False
+    limit: TimeLimit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,7 @@ def run_training(
     *,
     say: Callable[[str], None] = lambda text: None,
     progress: Callable[[float, str], None] = lambda done, text: None,
+    state: Arrays | None = None,
 ) -> Training:
     """Train a method and write its run directory.
 
@@ -108,32 +115,49 @@ def run_training(
         plan: what to train.
         say: told what a user should know, a sentence at a time.
         progress: told the share done and the current loss.
+        state: checkpoint of all replicas from trainings on `plan.device`, to go on from; None to train.
 
     Raises:
         InputError: if the events can't be trained on.
-        UsageError: if something else is at the output, or an option does not fit the data.
-        Interrupted: if a signal asked to stop; the same plan continues.
+        UsageError: if something else is at the output, an option does not fit the data, or the time limit is too
+            short for anything to be finished.
+        Interrupted: if a signal or the time limit asked to stop; the same plan continues.
     """
-    device = resolve_device(plan.device)
+    device = resolve_device(plan.device if state is None else "auto")
     events = open_for_training(plan)
-    wanted = plan_digest(plan, events, device)
-    work = open_work_directory(plan.out, MANIFEST, wanted, force=plan.force, fresh=plan.fresh)
+    recorded = device if state is None else plan.device
+    wanted = plan_digest(plan, events, recorded)
+    fresh = plan.fresh or state is not None
+    work = open_work_directory(plan.out, MANIFEST, wanted, force=plan.force, fresh=fresh, scratch=(CHECKPOINT,))
     if work.action is Action.DONE:
-        return Training(open_run(plan.out), work.action)
+        return Training(require_state(open_run(plan.out), plan), work.action)
     for text in events.notes:
         say(text)
     checkpoint = work.path / CHECKPOINT
     try:
+        if state is not None:
+            save_checkpoint(checkpoint, state)
         if work.action is Action.CONTINUE and checkpoint.is_file():
             say(f"{work.path}: continuing from its checkpoint")
-        _train(plan, events, device, wanted, work.path, say, progress)
+        _train(plan, events, (device, recorded), wanted, work.path, say, progress)
     except BaseException:
-        if not checkpoint.is_file():
+        if state is not None or not checkpoint.is_file():
             work.abandon()
         raise
-    checkpoint.unlink(missing_ok=True)
     work.finish()
     return Training(open_run(plan.out), work.action)
+
+
+def require_state(run: Run, plan: TrainingPlan) -> Run:
+    """Return a run that is there already.
+
+    Raises:
+        UsageError: if it lacks the state that the plan asks to keep.
+    """
+    if plan.keep_state and not (run.path / STATE).is_file():
+        msg = f"{run.path}: was trained without --keep-state; --force trains it again"
+        raise UsageError(msg)
+    return run
 
 
 def open_for_training(plan: TrainingPlan) -> EventsFile:
@@ -155,13 +179,13 @@ def open_for_training(plan: TrainingPlan) -> EventsFile:
 def _train(
     plan: TrainingPlan,
     events: EventsFile,
-    device: str,
+    devices: tuple[str, str],
     wanted: str,
     directory: Path,
     say: Callable[[str], None],
     progress: Callable[[float, str], None],
 ) -> None:
-    """Load, check, train, and write the run into its work directory."""
+    """Load, check, train on the first device, and write the run into its work directory as of the second."""
     started = time.perf_counter()
     sample, validation = events.load_splits(("train", "validation"), plan.method.spectators)
     named = plan.features is not None or bool(events.metadata.writer_version)
@@ -169,20 +193,36 @@ def _train(
     for text in notes:
         say(text)
     loaded = time.perf_counter() - started
-    with StopRequest() as stop:
+    checkpoint = directory / CHECKPOINT
+    before = _stamp(checkpoint)
+    with StopRequest(plan.limit) as stop:
         context = TrainingContext(
             seed=plan.seed,
             replicas=plan.replicas,
-            device=device,
+            device=devices[0],
             threads=resolve_threads(plan.threads),
             validation=validation if len(np.unique(validation.label)) > 1 else None,
             luminosity=events.metadata.luminosity,
-            checkpoint=directory / CHECKPOINT,
-            stop_reason=lambda: stop.reason,
+            checkpoint=checkpoint,
+            stop_reason=stop.why,
             progress=progress,
         )
-        fitted = plan.method.fit(sample, context)
-    _write(plan, directory, events, device, wanted, replace(fitted, warnings=(*notes, *fitted.warnings)), loaded)
+        try:
+            fitted = plan.method.fit(sample, context)
+        except Interrupted as interrupted:
+            if stop.out_of_time and _stamp(checkpoint) == before:
+                msg = f"{stop.reason}: too short, nothing was finished that could be kept; give more"
+                raise UsageError(msg) from interrupted
+            raise
+    fitted = replace(fitted, warnings=(*notes, *fitted.warnings))
+    if plan.keep_state:
+        save_state(directory, plan, checkpoint)
+    _write(plan, directory, events, devices[1], wanted, fitted, loaded)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Tell one state of a file that is replaced from another; None while there is none."""
+    return (path.stat().st_ino, path.stat().st_mtime_ns) if path.is_file() else None
 
 
 def plan_digest(plan: TrainingPlan, events: EventsFile, device: str) -> str:
