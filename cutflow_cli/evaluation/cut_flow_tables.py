@@ -44,7 +44,8 @@ def cut_flow_tables(
         if row.kind == "consensus" and its and key in which and row.process in titles:
             flows.setdefault(key, {}).setdefault(row.process, []).append(row)
     for key, rows in flows.items():
-        yield cut_flow_table(key, manifest.split, manifest.preselection, cuts[key], titles, rows)
+        shown = ALL_SPLITS if manifest.by_folds else manifest.split
+        yield cut_flow_table(key, shown, manifest.preselection, cuts[key], titles, rows)
 
 
 def cut_flow_table(

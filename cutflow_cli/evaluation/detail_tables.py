@@ -39,7 +39,7 @@ def totals_tables(report: Report, runs: Sequence[tuple[str, Run]], which: Collec
             for row in rows
         ]
         yield PrintedTable(
-            f"Signal against background after each cut, {label(*key)}: consensus, split {split}",
+            f"Signal against background after each cut, {label(*key)}: consensus, {report.manifest.quoted}",
             ("", "S", "B", "n_eff(B)", "S/√B", "Asimov Z"),
             tuple(shown),
             (f"± statistical error; Asimov Z: σ_B = {report.background_uncertainty}", *notes.lines),
@@ -61,7 +61,7 @@ def n_minus_1_tables(
             for row in rows
         ]  # fmt: skip
         yield PrintedTable(
-            f"Without one cut (N−1), {label(*key)}: consensus, split {report.manifest.split}",
+            f"Without one cut (N−1), {label(*key)}: consensus, {report.manifest.quoted}",
             ("", "S", "B", "n_eff(B)", "Asimov Z", "change of Z"),
             tuple(shown),
             ("change of Z: a cut that helps has a negative one; events that both keep hardly count in its error",
@@ -90,7 +90,7 @@ def stability_tables(
         ]
         z = _number(as_it_is.asimov, as_it_is.asimov_error, as_it_is.reason, notes)
         yield PrintedTable(
-            f"Change of Asimov Z with each boundary, {label(*key)}: Z = {z}, split {report.manifest.split}",
+            f"Change of Asimov Z with each boundary, {label(*key)}: Z = {z}, {report.manifest.quoted}",
             ("boundary", *(f"{move[0].replace('-', '−')} its error" if move.endswith("error") else
                            move.replace("-", "−") for move in moves)),
             tuple(shown),
@@ -106,7 +106,7 @@ def overlap_table(report: Report) -> Iterator[PrintedTable]:
         pairs.setdefault((row.first, row.second, row.role), {})[row.kept_by] = row
     if pairs:
         yield PrintedTable(
-            f"Events that two selections keep: share of the class, split {report.manifest.split}",
+            f"Events that two selections keep: share of the class, {report.manifest.quoted}",
             ("", "", "both", "the first alone", "the second alone", "neither"),
             tuple(
                 (f"{first}, {second}", role,
@@ -137,7 +137,7 @@ def correlation_table(report: Report) -> Iterator[PrintedTable]:
     ]  # fmt: skip
     of = f", the {len(shown)} largest of {len(pairs)}" if len(pairs) > len(shown) else ""
     yield PrintedTable(
-        f"Linear correlation of features{of}, before any cut, split {report.manifest.split}",
+        f"Linear correlation of features{of}, before any cut, {report.manifest.quoted}",
         ("", "signal", "background"),
         tuple(shown),
         notes.lines,

@@ -50,7 +50,7 @@ def _scan_table(report: Report, name: str, run: Run, found: dict[str, dict[str, 
         )
     why = "recommended" if quoted == run.manifest.recommended else "quoted"
     return PrintedTable(
-        f"Working points of {name}: {run.manifest.method}, consensus, split {report.manifest.split}",
+        f"Working points of {name}: {run.manifest.method}, consensus, {report.manifest.quoted}",
         ("", "ε_s", "ε_b", "Asimov Z", *own),
         tuple(rows),
         (f"* {why}; its cuts are below, all cuts in `cutflow export-cuts`", *_explained(own), *notes.lines),
@@ -141,7 +141,7 @@ def _hypothesis_table(
     ]
     titles = (f"σ_min\n{point.replace('_', ' ')}" for point in points)
     return PrintedTable(
-        f"Hypotheses of {name}: consensus, split {report.manifest.split}",
+        f"Hypotheses of {name}: consensus, {report.manifest.quoted}",
         ("m", "ε", "B", "n_eff", *titles),
         tuple(shown),
         tuple(footnotes),

@@ -127,7 +127,7 @@ def selection_table(name: str, run: Run, flow: CutFlow) -> PrintedTable:
         f"Selection {label(name, flow.working_point, flow.hypothesis)}: {run.manifest.method}, {of}",
         ("cut", *used),
         tuple(rows),
-        tuple(f"{step.cut.observable}: {step.note}" for step in flow.steps if step.note),
+        tuple(f"{', '.join(step.cut.names)}: {step.note}" for step in flow.steps if step.note),
     )
 
 
@@ -225,7 +225,7 @@ def _known(row: MetricRow) -> bool:
 def _metric_title(report: Report) -> str:
     manifest = report.manifest
     at = "" if manifest.luminosity is None else f", {manifest.luminosity:g} fb⁻¹"
-    return f"Consensus on {manifest.data['path']}, split {manifest.split}{at}"
+    return f"Consensus on {manifest.data['path']}, {manifest.quoted}{at}"
 
 
 def _metric_meaning(report: Report) -> str:

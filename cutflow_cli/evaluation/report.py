@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from cutflow_cli.apply.as_run import METHOD as FILE_OF_CUTS
 from cutflow_cli.artifacts import RUN_SCHEMA_VERSION, read_json, write_json
 from cutflow_cli.errors import InputError
 from cutflow_cli.evaluation.comparison import Comparison, compare_splits
@@ -76,6 +77,18 @@ class ReportManifest:
             self.split, data, self.processes, self.luminosity, self.preselection,
             digest=self.digest, command=self.command,
         )  # fmt: skip
+
+
+    @property
+    def by_folds(self) -> bool:
+        """Whether all events are quoted, each judged by a training that did not see it."""
+        trained = [run for run in self.runs if run["method"] != FILE_OF_CUTS]
+        return bool(trained) and all(run.get("folds") for run in trained)
+
+    @property
+    def quoted(self) -> str:
+        """Which events numbers are quoted on, in words."""
+        return "all events by folds" if self.by_folds else f"split {self.split}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def comparison_table(report: Report) -> PrintedTable:
     manifest = report.manifest
     at = "" if manifest.luminosity is None else f", {manifest.luminosity:g} fb⁻¹"
     return PrintedTable(
-        f"Runs side by side on {manifest.data['path']}, split {manifest.split}{at}",
+        f"Runs side by side on {manifest.data['path']}, {manifest.quoted}{at}",
         ("run", "at", *columns.values(), *_CURVE_COLUMNS.values()),
         tuple(rows),
         (*_explained(report), *notes.lines),

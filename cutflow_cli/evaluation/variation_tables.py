@@ -44,7 +44,7 @@ def variation_tables(report: Report, which: Collection[Which]) -> Iterator[Print
             if kind != "source"
         ]
         yield PrintedTable(
-            f"Systematic variations, {label(*key)}: consensus, split {report.manifest.split}",
+            f"Systematic variations, {label(*key)}: consensus, {report.manifest.quoted}",
             ("", *_COLUMNS.values()),
             tuple(shown),
             (*_explained(report), *notes.lines),

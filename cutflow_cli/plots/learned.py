@@ -72,10 +72,11 @@ def flow_title(run: Run, flow: CutFlow) -> str:
     if flow.hypothesis is not None:
         parts.append(f"signal hypothesis {flow.hypothesis:g}")
     replicas = len(replicas_of(run, flow))
+    what = "fold" if run.folds else "replica"
     if flow.kind == "consensus" and replicas > 1:
-        parts.append(f"consensus of {replicas} replicas")
+        parts.append(f"consensus of {replicas} {what}s")
     elif flow.kind == "replica" and replicas > 1:
-        parts.append(f"replica {flow.replica}")
+        parts.append(f"{what} {flow.replica}")
     return ", ".join(parts)
 
 

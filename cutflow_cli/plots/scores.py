@@ -103,7 +103,10 @@ def scores_of(run: Run, split: Split, fillers: Mapping[str, Mapping[Split, Score
     panels = tuple(_panel(name, split, filled, _thresholds(run, columns[name])) for name, filled in fillers.items())
     replicas = len(replicas_of(run, main))
     title = f"{run.name} ({run.manifest.method})"
-    return Scores(title + (f", mean score of {replicas} replicas" if replicas > 1 else ""), split, panels)
+    of = f", mean score of {replicas} replicas" if replicas > 1 else ""
+    if run.folds:
+        of = ", each event scored by the fold that did not see it"
+    return Scores(title + of, split, panels)
 
 
 def _panel(

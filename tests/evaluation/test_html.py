@@ -180,7 +180,7 @@ def test_a_run_with_folds_says_how_events_are_judged(make_sample, tmp_path):
     report = evaluate_runs([run.path], sample.path, tmp_path / "report")
     page = read_page(text_of(report))
     assert "2 folds (seed 4): 2 trainings, each event judged by the one that did not see it" in page.text
-    assert "test: all events, each judged by the training that did not see it" in page.text
+    assert "all, each judged by the training that did not see it" in page.text
     assert ", by fold" in page.text
     assert missing_numbers(report) == []
 

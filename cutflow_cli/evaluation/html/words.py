@@ -70,10 +70,8 @@ def report_facts(report: Report) -> Iterator[Fact]:
     yield Fact("events", (f"{manifest.data['path']}, {manifest.data['events']} events",))
     for role in ("signal", "background"):
         yield Fact(role, (", ".join(name for name, its in manifest.processes if its == role),))
-    trained = [run for run in manifest.runs if run["method"] != FILE_OF_CUTS]
-    folded = bool(trained) and all(run["folds"] for run in trained)
-    judged = ": all events, each judged by the training that did not see it" if folded else ""
-    yield Fact("split quoted", (manifest.split + judged,))
+    judged = "each judged by the training that did not see it"
+    yield Fact("events quoted", (f"all, {judged}" if manifest.by_folds else manifest.quoted,))
     known = manifest.luminosity is not None
     yield Fact("luminosity", (f"{manifest.luminosity:g} fb⁻¹" if known else "not known: weights came as yields",))
     yield Fact("σ_B", (report.background_uncertainty,))
