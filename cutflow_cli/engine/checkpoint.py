@@ -114,7 +114,7 @@ def joined(states: Sequence[Arrays]) -> Arrays:
     whole: Arrays = {}
     for state in states:
         whole.update({name: values for name, values in state.items() if _REPLICA.fullmatch(name)})
-    for name in sorted(names[0]):
+    for name in without_finished(longest):
         parts = [state[name] for state in states]
         if parts[0].ndim == 0:
             whole[name] = longest[name]
