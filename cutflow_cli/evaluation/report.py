@@ -78,7 +78,6 @@ class ReportManifest:
             digest=self.digest, command=self.command,
         )  # fmt: skip
 
-
     @property
     def by_folds(self) -> bool:
         """Whether all events are quoted, each judged by a training that did not see it."""
