@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 from cutflow_cli import __version__
 from cutflow_cli.commands import apply, compare, evaluate, export_cuts, generate_mock, ingest, merge
 from cutflow_cli.commands.train import app as train
+from cutflow_cli.engine.allotment import settle_environment
 from cutflow_cli.errors import CutflowError, TemporaryError, UsageError
 
 #: The order in which commands are used, and in which `--help` and the shells list them.
@@ -90,7 +91,7 @@ _AFTER_IMPORT = 0.02
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    """Unwind on TERM and Ctrl-C, so that half-written files are removed; training saves a checkpoint instead.
+    """Unwind on a signal to stop, so that half-written files are removed; training saves a checkpoint instead.
 
     Not in the middle of an import: libraries try to import each other and take any exception for an absent library, so
     the signal would be lost, and a module half imported can't be imported again.
@@ -105,8 +106,8 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _stop_on_signals() -> None:
-    """Handle TERM and Ctrl-C; one that is ignored (a job in the background of a script) stays so."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    """Handle TERM, Ctrl-C and what batch systems send; one that is ignored (a job in the background) stays so."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
 
@@ -114,6 +115,7 @@ def _stop_on_signals() -> None:
 def run() -> None:
     """Run the command line and exit with the code of `cutflow_cli.errors`."""
     _stop_on_signals()
+    settle_environment()
     try:
         code = app(prog_name="cutflow", standalone_mode=False)  # or typer would draw a box around its own errors
         sys.exit(code if isinstance(code, int) else 0)
@@ -122,7 +124,8 @@ def run() -> None:
     except _Stopped as stopped:
         if stopped.args[0] == signal.SIGINT:
             _fail(CutflowError("interrupted; nothing was written"), stopped, exit_code=130)
-        _fail(TemporaryError("stopped by SIGTERM; nothing was written, the same command starts over"), stopped)
+        name = signal.Signals(stopped.args[0]).name
+        _fail(TemporaryError(f"stopped by {name}; nothing was written, the same command starts over"), stopped)
     except CutflowError as error:
         _fail(error, error)
     except OSError as error:

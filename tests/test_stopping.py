@@ -29,7 +29,11 @@ app.run()
 
 @pytest.mark.parametrize(
     ("name", "code", "says"),
-    [("SIGTERM", 75, "cutflow: stopped by SIGTERM; nothing was written"), ("SIGINT", 130, "cutflow: interrupted")],
+    [
+        ("SIGTERM", 75, "cutflow: stopped by SIGTERM; nothing was written"),
+        ("SIGUSR1", 75, "cutflow: stopped by SIGUSR1; nothing was written"),
+        ("SIGINT", 130, "cutflow: interrupted"),
+    ],
 )
 def test_a_signal_in_the_middle_of_an_import_is_not_lost(run_python, tmp_path, name, code, says):
     (tmp_path / "swallowing.py").write_text(_SWALLOWING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -13,8 +14,8 @@ import typer
 
 #: Width up to which tables grow: nothing is cut off, in a log or on a narrow terminal.
 _NO_LIMIT = 10_000
-#: Seconds between plain progress lines off a terminal.
-LOG_INTERVAL = 30.0
+#: Seconds between plain progress lines off a terminal, unless this variable of the environment says otherwise.
+LOG_INTERVAL, LOG_INTERVAL_VARIABLE = 60.0, "CUTFLOW_LOG_INTERVAL"
 
 
 def result(text: str) -> None:
@@ -90,13 +91,22 @@ def progress(title: str) -> Iterator[Progress]:
             yield show
         return
     last = started = time.monotonic()
+    interval = _log_interval()
 
     def log(done: float, text: str) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= LOG_INTERVAL and done > 0:
+        if now - last >= interval and done > 0:
             last = now
             left = (now - started) * (1 - done) / done
-            note(f"{title}: {done:.0%}, about {left:.0f} s left, {text}")
+            note(f"{title}: {100 * done:.0f} %, {text}, about {left:.0f} s left")
 
     yield log
+
+
+def _log_interval() -> float:
+    """Return the seconds between progress lines; what is no number counts as nothing."""
+    try:
+        return float(os.environ[LOG_INTERVAL_VARIABLE])
+    except (KeyError, ValueError):
+        return LOG_INTERVAL

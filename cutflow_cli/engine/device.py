@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Literal
 
+from cutflow_cli.engine.allotment import usable_threads
 from cutflow_cli.errors import UsageError
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
@@ -36,17 +36,14 @@ def _may_have_cuda() -> bool:
 
 
 def resolve_threads(wanted: int | None) -> int:
-    """Settle the number of threads: what was asked for, OMP_NUM_THREADS, or the cores this process may use.
+    """Settle the number of threads: what was asked for, or what `usable_threads` finds.
 
     Raises:
         UsageError: if fewer than one was asked for.
     """
-    if wanted is not None:
-        if wanted < 1:
-            msg = f"--threads {wanted}: at least one is needed"
-            raise UsageError(msg)
-        return wanted
-    allotted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    if allotted.isdigit() and int(allotted) > 0:
-        return int(allotted)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if wanted is None:
+        return usable_threads()
+    if wanted < 1:
+        msg = f"--threads {wanted}: at least one is needed"
+        raise UsageError(msg)
+    return wanted
