@@ -23,6 +23,10 @@ class Stream(IntEnum):
     SHUFFLE = 2
 
 
+#: In place of a replica's number: what is drawn for all replicas alike, whichever of them are trained.
+SHARED = 2**62
+
+
 def generator(seed: int, replica: int, stream: Stream, epoch: int = 0) -> np.random.Generator:
     """Return the generator of one replica for one purpose.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,38 @@ from cutflow_cli.events.schema import ROLES
 
 #: A single observable that separates better than this was most likely made from the label.
 LEAK_AUC = 0.999
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFacts:
+    """What is to be known of a class.
+
+    Attributes:
+        events: how many there are.
+        weighted: whether any of them has a weight that is not zero.
+    """
+
+    events: int
+    weighted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureFacts:
+    """What is to be known of a feature.
+
+    Attributes:
+        name: of its column.
+        missing: events without a value.
+        infinite: events with an infinite one.
+        ranges: of background and signal, number of finite values, the lowest and the highest.
+        separation: finds how well it separates the classes (`separation`); asked for only where needed.
+    """
+
+    name: str
+    missing: int
+    infinite: int
+    ranges: tuple[tuple[int, float, float], ...]
+    separation: Callable[[], float]
 
 
 def check_sample(sample: EventSample, path: Path, *, features_named: bool) -> tuple[str, ...]:
@@ -30,44 +64,74 @@ def check_sample(sample: EventSample, path: Path, *, features_named: bool) -> tu
     Raises:
         InputError: if a class is absent or without weight, a feature constant, or a feature tells the label.
     """
-    for value, role in enumerate(ROLES):
+    classes = []
+    for value in range(len(ROLES)):
         of_class = sample.label == value
-        if not of_class.any():
+        classes.append(ClassFacts(int(np.count_nonzero(of_class)), bool(sample.weight[of_class].any())))
+    features = (_facts(name, sample.x[:, position], sample.label) for position, name in enumerate(sample.features))
+    return check_facts(classes, features, path, features_named=features_named)
+
+
+def _facts(name: str, values: NDArray[Any], label: NDArray[np.int8]) -> FeatureFacts:
+    finite = np.isfinite(values)
+    good, of_good = values[finite], label[finite]
+    ranges = []
+    for value in range(len(ROLES)):
+        mine = good[of_good == value]
+        ranges.append((len(mine), float(mine.min()), float(mine.max())) if len(mine) else (0, np.inf, -np.inf))
+    missing = int(np.isnan(values).sum())
+    infinite = len(values) - len(good) - missing
+    return FeatureFacts(name, missing, infinite, tuple(ranges), lambda: separation(good, of_good))
+
+
+def check_facts(
+    classes: Sequence[ClassFacts], features: Iterable[FeatureFacts], path: Path, *, features_named: bool
+) -> tuple[str, ...]:
+    """Do what `check_sample` does, for a sample of which only this is known.
+
+    Args:
+        classes: background and signal.
+        features: in the order of the flow.
+        path: where they came from, for messages.
+        features_named: whether the user named the features.
+
+    Raises:
+        InputError: as `check_sample`.
+    """
+    for value, (role, facts) in enumerate(zip(ROLES, classes, strict=True)):
+        if not facts.events:
             msg = f"{path}: no {role} events (label {value}) in the training split"
             raise InputError(msg)
-        if not sample.weight[of_class].any():
+        if not facts.weighted:
             msg = f"{path}: column 'weight' is zero for every {role} event"
             raise InputError(msg)
     notes = []
-    for position, name in enumerate(sample.features):
-        values = sample.x[:, position]
-        finite = np.isfinite(values)
-        good = values[finite]
-        if not len(good):
+    for feature in features:
+        name = feature.name
+        if not any(count for count, _, _ in feature.ranges):
             msg = f"{path}: feature {name!r} has no finite value in the training split; leave it out with --features"
             raise InputError(msg)
-        if good.min() == good.max():
-            msg = f"{path}: feature {name!r} is constant ({good[0]:g}); leave it out with --features"
+        lowest, highest = min(low for _, low, _ in feature.ranges), max(high for _, _, high in feature.ranges)
+        if lowest == highest:
+            msg = f"{path}: feature {name!r} is constant ({lowest:g}); leave it out with --features"
             raise InputError(msg)
-        if not finite.all():
-            missing, infinite = int(np.isnan(values).sum()), int(np.isinf(values).sum())
-            counts = " and ".join(f"{n} {what}" for n, what in ((missing, "missing"), (infinite, "infinite")) if n)
+        if feature.missing or feature.infinite:
+            both = ((feature.missing, "missing"), (feature.infinite, "infinite"))
+            counts = " and ".join(f"{n} {what}" for n, what in both if n)
             notes.append(f"feature {name!r}: {counts} values in the training split; missing ones fail every cut on it")
         if not features_named:
-            _refuse_leak(name, good, sample.label[finite], path)
+            _refuse_leak(feature, path)
     return tuple(notes)
 
 
-def _refuse_leak(name: str, values: NDArray[Any], label: NDArray[np.int8], path: Path) -> None:
+def _refuse_leak(feature: FeatureFacts, path: Path) -> None:
+    name = feature.name
     remedy = "name the features with --features to use it all the same, or leave it out"
-    for value, role in enumerate(ROLES):
-        of_class = values[label == value]
-        if len(of_class) > 1 and of_class.min() == of_class.max():
-            msg = (
-                f"{path}: feature {name!r} is {of_class[0]:g} for every {role} event and gives the label away; {remedy}"
-            )
+    for (count, low, high), role in zip(feature.ranges, ROLES, strict=True):
+        if count > 1 and low == high:
+            msg = f"{path}: feature {name!r} is {low:g} for every {role} event and gives the label away; {remedy}"
             raise InputError(msg)
-    area = separation(values, label)
+    area = feature.separation()
     if area > LEAK_AUC:
         msg = (
             f"{path}: feature {name!r} alone separates the classes (AUC {area:.4f}) and gives the label away; {remedy}"

@@ -46,9 +46,9 @@ def load_samples(
     kept: list[list[EventBatch]] = [[] for _ in splits]
     everything: Sums = {}
     for batch in batches:
-        _add_sums(everything, batch)
+        add_sums(everything, batch)
         for parts, split in zip(kept, splits, strict=True):
-            parts.append(_select(batch, split))
+            parts.append(select(batch, split))
     if not everything:
         msg = f"{path}: holds no events"
         raise InputError(msg)
@@ -80,22 +80,33 @@ def load_samples(
     return tuple(samples)
 
 
-def _cells(batch: EventBatch) -> Iterable[tuple[tuple[int, float | None], NDArray[np.bool_]]]:
-    """Divide a batch by process and mass point."""
-    for process in np.unique(batch.process).tolist():
-        mine: NDArray[np.bool_] = batch.process == process
-        points: NDArray[Any] = np.empty(0) if batch.hypothesis is None else batch.hypothesis[mine]
+def cells(
+    processes: NDArray[np.int32], hypothesis: NDArray[np.float64] | None
+) -> Iterable[tuple[tuple[int, float | None], NDArray[np.bool_]]]:
+    """Divide events by process and mass point.
+
+    Args:
+        processes: of each event, shape (events,).
+        hypothesis: mass point of each, NaN for none; None where the file has none.
+
+    Yields:
+        Process and mass point (None for events without), and which events are theirs.
+    """
+    for process in np.unique(processes).tolist():
+        mine: NDArray[np.bool_] = processes == process
+        points: NDArray[Any] = np.empty(0) if hypothesis is None else hypothesis[mine]
         known = np.unique(points[~np.isnan(points)]).tolist()
         for value in known:
-            assert batch.hypothesis is not None
-            yield (process, value), mine & (batch.hypothesis == value)
-        without = mine if batch.hypothesis is None else mine & np.isnan(batch.hypothesis)
+            assert hypothesis is not None
+            yield (process, value), mine & (hypothesis == value)
+        without = mine if hypothesis is None else mine & np.isnan(hypothesis)
         if without.any():
             yield (process, None), without
 
 
-def _add_sums(sums: Sums, batch: EventBatch) -> None:
-    for cell, rows in _cells(batch):
+def add_sums(sums: Sums, batch: EventBatch) -> None:
+    """Add the weights of a batch to the sums by process and mass point."""
+    for cell, rows in cells(batch.process, batch.hypothesis):
         sums[cell] = sums.get(cell, 0.0) + float(batch.weight[rows].sum())
 
 
@@ -103,18 +114,19 @@ def _scales(parts: Sequence[EventBatch], everything: Sums) -> list[NDArray[np.fl
     """Return by how much each event's weight is scaled; 1 where a split can't stand for its process."""
     here: Sums = {}
     for batch in parts:
-        _add_sums(here, batch)
+        add_sums(here, batch)
     ratios = {cell: everything[cell] / total if total else 1.0 for cell, total in here.items()}
     scales = []
     for batch in parts:
         scale = np.ones(len(batch))
-        for cell, rows in _cells(batch):
+        for cell, rows in cells(batch.process, batch.hypothesis):
             scale[rows] = ratios[cell] if ratios[cell] > 0 else 1.0
         scales.append(scale)
     return scales
 
 
-def _select(batch: EventBatch, split: Split | None) -> EventBatch:
+def select(batch: EventBatch, split: Split | None) -> EventBatch:
+    """Return the events of one split; all for None."""
     if split is None:
         return batch
     keep: NDArray[np.bool_] = batch.split == SPLITS.index(split)

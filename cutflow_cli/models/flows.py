@@ -44,14 +44,20 @@ def balanced_error(sample: EventSample, kept: NDArray[np.bool_]) -> float:
 
 def concerns(flow: CutFlow, sample: EventSample) -> tuple[str, ...]:
     """Say in words what a user should look at before trusting a consensus."""
+    kept = flow.mask(sample.columns, len(sample))
+    background, signal = (bool(kept[sample.label == value].any()) for value in (0, 1))
+    return concerns_of(flow, keeps_background=background, keeps_signal=signal)
+
+
+def concerns_of(flow: CutFlow, *, keeps_background: bool, keeps_signal: bool) -> tuple[str, ...]:
+    """Do what `concerns` does, knowing only whether any event of each class is kept."""
     found = [
         f"{step.cut.observable}: only {step.agreement:.0%} of the replicas agree on its region"
         for step in flow.steps
         if step.agreement is not None and step.agreement < 0.8
     ]
-    kept = flow.mask(sample.columns, len(sample))
-    for value, role in ((1, "signal"), (0, "background")):
-        if not kept[sample.label == value].any():
+    for keeps, role in ((keeps_signal, "signal"), (keeps_background, "background")):
+        if not keeps:
             found.append(f"the selection keeps no {role} event of the training split")
     if not flow.cuts:
         found.append("no cut is applied: the selection keeps every event")

@@ -17,13 +17,16 @@ from cutflow_cli.engine.checkpoint import Arrays, save_checkpoint
 from cutflow_cli.engine.device import DeviceChoice, resolve_device, resolve_threads
 from cutflow_cli.engine.stop import StopRequest, TimeLimit
 from cutflow_cli.errors import Interrupted, UsageError
+from cutflow_cli.events.batch import EventSample
 from cutflow_cli.events.checks import check_sample
 from cutflow_cli.events.folds import Folds
 from cutflow_cli.events.schema import HYPOTHESIS, SPLIT, FeatureInfo
 from cutflow_cli.events.splits import SplitFractions
+from cutflow_cli.events.stream import SplitStream, training_events
 from cutflow_cli.events.table import EventsFile, open_events
 from cutflow_cli.models.protocol import Fitted, Method, TrainingContext
 from cutflow_cli.models.state import STATE, save_state
+from cutflow_cli.models.streaming.source import Source, StreamingMethod
 from cutflow_cli.runs import (
     CUTS,
     FOLD,
@@ -38,6 +41,8 @@ from cutflow_cli.runs import (
 )
 
 CHECKPOINT = "checkpoint.npz"
+#: Bytes that the events of a training may take; what needs more streams. Not of the machine: results depend on it.
+DEFAULT_MEMORY = 2e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class TrainingPlan:
         command: the command line, for the record.
         keep_state: keep the end of the training in the run directory, so that blocks of replicas can be merged.
         limit: when to save a checkpoint and stop; None for never.
+        memory: bytes above which a method that can streams its events rather than hold them in memory.
     """
 
     name: str
@@ -87,6 +93,7 @@ class TrainingPlan:
     command: str | None = None
     keep_state: bool = False
     limit: TimeLimit | None = None
+    memory: float = DEFAULT_MEMORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +194,8 @@ def _train(
 ) -> None:
     """Load, check, train on the first device, and write the run into its work directory as of the second."""
     started = time.perf_counter()
-    sample, validation = events.load_splits(("train", "validation"), plan.method.spectators)
-    named = plan.features is not None or bool(events.metadata.writer_version)
-    notes = check_sample(sample, plan.data, features_named=named)
-    for text in notes:
-        say(text)
+    source = _source(plan, events, say)
+    sample, validation, notes = _loaded(plan, events, say) if source is None else (None, None, ())
     loaded = time.perf_counter() - started
     checkpoint = directory / CHECKPOINT
     before = _stamp(checkpoint)
@@ -201,14 +205,19 @@ def _train(
             replicas=plan.replicas,
             device=devices[0],
             threads=resolve_threads(plan.threads),
-            validation=validation if len(np.unique(validation.label)) > 1 else None,
+            validation=validation,
             luminosity=events.metadata.luminosity,
             checkpoint=checkpoint,
             stop_reason=stop.why,
             progress=progress,
         )
         try:
-            fitted = plan.method.fit(sample, context)
+            if source is None:
+                assert sample is not None
+                fitted = plan.method.fit(sample, context)
+            else:
+                assert isinstance(plan.method, StreamingMethod)
+                fitted = plan.method.fit_stream(source, context)
         except Interrupted as interrupted:
             if stop.out_of_time and _stamp(checkpoint) == before:
                 msg = f"{stop.reason}: too short, nothing was finished that could be kept; give more"
@@ -218,6 +227,40 @@ def _train(
     if plan.keep_state:
         save_state(directory, plan, checkpoint)
     _write(plan, directory, events, devices[1], wanted, fitted, loaded)
+
+
+def must_stream(plan: TrainingPlan, events: EventsFile) -> bool:
+    """Say whether a training streams: the method can, and needs more memory than allowed to hold the events."""
+    if not isinstance(plan.method, StreamingMethod):
+        return False
+    return plan.method.memory(training_events(events), len(events.features)) > plan.memory
+
+
+def _source(plan: TrainingPlan, events: EventsFile, say: Callable[[str], None]) -> Source | None:
+    """Return events to stream, if they must be, and say so."""
+    if not must_stream(plan, events):
+        return None
+    say(
+        f"{plan.data}: streams its {training_events(events)} events for training, which would need more than "
+        f"{plan.memory / 1e9:.3g} GB in memory (--memory)"
+    )
+    train, validation = (SplitStream(events, split) for split in ("train", "validation"))
+    return Source(train, validation, _features_named(plan, events), say)
+
+
+def _features_named(plan: TrainingPlan, events: EventsFile) -> bool:
+    return plan.features is not None or bool(events.metadata.writer_version)
+
+
+def _loaded(
+    plan: TrainingPlan, events: EventsFile, say: Callable[[str], None]
+) -> tuple[EventSample, EventSample | None, tuple[str, ...]]:
+    """Hold train and validation in memory, and check them; no validation where it does not have both classes."""
+    sample, validation = events.load_splits(("train", "validation"), plan.method.spectators)
+    notes = check_sample(sample, plan.data, features_named=_features_named(plan, events))
+    for text in notes:
+        say(text)
+    return sample, validation if len(np.unique(validation.label)) > 1 else None, notes
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
@@ -241,6 +284,8 @@ def plan_digest(plan: TrainingPlan, events: EventsFile, device: str) -> str:
     }
     if plan.folds is not None:
         described["folds"] = [plan.folds.as_json(), plan.fold]
+    if must_stream(plan, events):
+        described["streams"] = True
     return digest(described)
 
 
@@ -289,6 +334,7 @@ def manifest_of(
             "events": events.rows,
             **_assignment(plan, events),
             "hypothesis_column": plan.hypothesis_column,
+            "streamed": must_stream(plan, events),
         },
         digest=wanted,
         seed=plan.seed,

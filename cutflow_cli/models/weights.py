@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,15 +66,76 @@ def training_weights(
     elif negative == "abs":
         treated = np.abs(treated)
     sums = np.bincount(label, weights=treated, minlength=2)
-    for role, total in zip(ROLES, sums, strict=True):
-        if not total > 0:
-            msg = f"column 'weight': the training weights of the {role} sum to {total:g}; "
-            raise InputError(msg + "a class must have a positive sum (see --negative-weights)")
+    _require_positive(sums)
     if classes == "unit":
         return treated
     if classes == "physical":
         return np.asarray(treated * (len(weight) / sums.sum()))
     return np.asarray(treated * (len(weight) / 2 / sums)[label])
+
+
+def _require_positive(sums: NDArray[Any]) -> None:
+    for role, total in zip(ROLES, sums, strict=True):
+        if not total > 0:
+            msg = f"column 'weight': the training weights of the {role} sum to {total:g}; "
+            raise InputError(msg + "a class must have a positive sum (see --negative-weights)")
+
+
+@dataclass(frozen=True, slots=True)
+class WeightRule:
+    """How physical weights become training weights where only sums over the sample are known.
+
+    Attributes:
+        classes: as of `training_weights`.
+        negative: likewise.
+        factors: of background and signal, by which treated weights are multiplied.
+    """
+
+    classes: ClassWeights
+    negative: NegativeWeights
+    factors: tuple[float, float]
+
+    @classmethod
+    def of(
+        cls,
+        events: NDArray[np.int64],
+        weights: NDArray[np.float64],
+        below: NDArray[np.int64],
+        classes: ClassWeights,
+        negative: NegativeWeights,
+    ) -> WeightRule:
+        """Find the factors.
+
+        Args:
+            events: number of events of background and signal, shape (2,).
+            weights: sum of the weights that are not negative, and of those that are, shape (2, 2).
+            below: events of negative weight, shape (2,).
+            classes: as of `training_weights`.
+            negative: likewise.
+
+        Raises:
+            InputError: if the weights of a class sum to zero or less.
+        """
+        if classes == "unit":
+            sums = (events - (below if negative == "drop" else 0)).astype(np.float64)
+        else:
+            sign = {"keep": 1.0, "drop": 0.0, "abs": -1.0}[negative]
+            sums = weights[:, 0] + sign * weights[:, 1]
+        _require_positive(sums)
+        total = float(events.sum())
+        factors = np.ones(2) if classes == "unit" else total / 2 / sums
+        if classes == "physical":
+            factors = np.full(2, total / sums.sum())
+        return cls(classes, negative, (float(factors[0]), float(factors[1])))
+
+    def apply(self, weight: NDArray[np.float64], label: NDArray[np.int8]) -> NDArray[np.float64]:
+        """Return training weights, as `training_weights` would up to rounding."""
+        treated = np.ones(len(weight)) if self.classes == "unit" else weight
+        if self.negative == "drop":
+            treated = np.where(weight < 0, 0.0, treated)
+        elif self.negative == "abs":
+            treated = np.abs(treated)
+        return np.asarray(treated * np.array(self.factors)[label])
 
 
 def weighted_quantiles(

@@ -135,8 +135,16 @@ def effective_events(u: Array, sign: Array, weight: Array, region: Array) -> Arr
     Returns:
         (sum of weights)² / sum of squares, shape (features, 2): background, signal.
     """
+    sums = np.zeros((u.shape[1], 2, 2))
+    add_reaching(u, sign, weight, region, sums)
+    result: Array = effective(sums)
+    return result
+
+
+@jit
+def add_reaching(u: Array, sign: Array, weight: Array, region: Array, sums: Array) -> None:
+    """Add up the weights, and their squares, of the events of each class that reach each feature: (features, 2, 2)."""
     events, features = u.shape
-    sums = np.zeros((features, 2, 2))
     for e in range(events):
         c = 0 if sign[e] > 0.0 else 1
         for i in range(features):
@@ -144,6 +152,12 @@ def effective_events(u: Array, sign: Array, weight: Array, region: Array) -> Arr
             sums[i, c, 1] += weight[e] * weight[e]
             if not _passes(u[e, i], int(region[i, 0]), region[i, 1], region[i, 2]):
                 break
+
+
+@jit
+def effective(sums: Array) -> Array:
+    """Turn the sums of `add_reaching` into numbers of effective events, shape (features, 2)."""
+    features = sums.shape[0]
     result = np.zeros((features, 2))
     for i in range(features):
         for c in range(2):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 from cutflow_cli.engine.loop import Stepper, history_columns, train
 from cutflow_cli.errors import UsageError
@@ -14,6 +15,10 @@ from cutflow_cli.models.lcf.prepare import Prepared, prepare
 from cutflow_cli.models.lcf.settings import LcfSettings, resolve_epochs
 from cutflow_cli.models.protocol import Fitted, TrainingContext
 from cutflow_cli.selection.cutflow import consensus
+
+if TYPE_CHECKING:
+    from cutflow_cli.events.stream import SplitStream
+    from cutflow_cli.models.streaming.source import Source
 
 Path = Literal["auto", "fused", "torch"]
 
@@ -51,7 +56,7 @@ class LearnableCutFlow:
         self._require_centers(sample)
         started = time.perf_counter()
         data = prepare(sample, settings)
-        stepper = self._stepper(data, context)
+        stepper = self._stepper(data, settings, context)
         epochs = resolve_epochs(settings, len(sample))
         prepared = time.perf_counter()
         history = train(
@@ -78,18 +83,39 @@ class LearnableCutFlow:
         timings = {"prepare": prepared - started, "train": trained - prepared, "combine": time.perf_counter() - trained}
         return Fitted((*flows, agreed), columns, concerns(agreed, sample), timings, {"epochs": epochs})
 
-    def _require_centers(self, sample: EventSample) -> None:
+    def fit_stream(self, source: Source, context: TrainingContext) -> Fitted:
+        """Train on events that are not held in memory; see `cutflow_cli.models.lcf.streamed`.
+
+        Args:
+            source: the events.
+            context: seed, replicas, device, checkpoint.
+        """
+        from cutflow_cli.models.lcf.streamed import fit_stream
+
+        self._require_centers(source.train)
+
+        def make(data: Prepared, settings: LcfSettings, seed: int, replicas: range, threads: int) -> Stepper:
+            part = replace(context, seed=seed, replicas=replicas, threads=threads)
+            return self._stepper(data, settings, part)
+
+        return fit_stream(self.settings, source, context, make)
+
+    def memory(self, events: int, features: int) -> float:
+        """Estimate the bytes that training in memory needs, for ten replicas at most."""
+        return events * (24.0 * features + (120.0 if self.settings.bootstrap else 80.0))
+
+    def _require_centers(self, sample: EventSample | SplitStream) -> None:
         missing = [name for name in sample.features if name not in self.settings.centers]
         if self.settings.preset == "lcf" and missing:
             options = " ".join(f"--center {name}=…" for name in missing)
             msg = f"--preset lcf: the paper sets centres by hand, so give {options}"
             raise UsageError(msg)
 
-    def _stepper(self, data: Prepared, context: TrainingContext) -> Stepper:
+    def _stepper(self, data: Prepared, settings: LcfSettings, context: TrainingContext) -> Stepper:
         if self._path == "torch" or (self._path == "auto" and context.device != "cpu"):
             from cutflow_cli.models.lcf.torch_path import TorchStepper
 
-            return TorchStepper(data, self.settings, context.seed, context.replicas, context.device)
+            return TorchStepper(data, settings, context.seed, context.replicas, context.device)
         from cutflow_cli.models.lcf.fused import FusedStepper
 
-        return FusedStepper(data, self.settings, context.seed, context.replicas, context.threads)
+        return FusedStepper(data, settings, context.seed, context.replicas, context.threads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,28 @@ from cutflow_cli.models.weights import training_weights, weighted_quantiles
 
 #: Quantiles of the signal between which its mean is taken as the centre: a tail does not move it.
 TRIM = (0.05, 0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The units of the network, without any events.
+
+    Attributes:
+        mean: origin of each feature's unit: its mean or median on the training split.
+        std: that unit: its standard deviation (population) or half its 16-84 % interval.
+        centre: where each feature is divided, in its own unit.
+        limits: first and last value of u that counts in a feature's own loss, float32 of shape (features, 2).
+    """
+
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+    centre: NDArray[np.float64]
+    limits: NDArray[np.float32]
+
+    @property
+    def standard_centre(self) -> NDArray[np.float64]:
+        """Centres in standardised units."""
+        return (self.centre - self.mean) / self.std
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +63,14 @@ class Prepared:
     limits: NDArray[np.float32]
 
     @property
+    def units(self) -> Units:
+        """The units alone."""
+        return Units(self.mean, self.std, self.centre, self.limits)
+
+    @property
     def standard_centre(self) -> NDArray[np.float64]:
         """Centres in standardised units."""
-        return (self.centre - self.mean) / self.std
+        return self.units.standard_centre
 
     def raw(self, feature: int, u: float) -> float:
         """Turn a distance from the centre into the feature's own unit."""
@@ -63,10 +90,7 @@ def prepare(sample: EventSample, settings: LcfSettings) -> Prepared:
         UsageError: if a centre is for no feature, or lies outside its data.
         InputError: if the training weights of a class do not sum to a positive number.
     """
-    for name in settings.centers:
-        if name not in sample.features:
-            msg = f"--center {name}: no such feature; {nearest(name, sample.features)}"
-            raise UsageError(msg)
+    refuse_unknown(settings.centers, sample.features)
     weight = training_weights(sample.weight, sample.label, settings.class_weights, settings.negative_weights)
     origin, unit, centre = (np.empty(len(sample.features)) for _ in range(3))
     u = np.empty(sample.x.shape, dtype=np.float32)
@@ -77,10 +101,22 @@ def prepare(sample: EventSample, settings: LcfSettings) -> Prepared:
         origin[i], unit[i] = _unit(values[finite], settings.scale)
         signal = finite & (sample.label == 1)
         centre[i] = _centre(name, settings.centers, values[finite], values[signal], weight[signal])
-        u[:, i] = _distance(values, centre[i], unit[i])
-        limits[i] = _distance(_limits(values[finite], sample.label[finite], settings.trim), centre[i], unit[i])
+        u[:, i] = distance(values, centre[i], unit[i])
+        limits[i] = distance(_limits(values[finite], sample.label[finite], settings.trim), centre[i], unit[i])
     sign = np.where(sample.label == 1, np.float32(-1), np.float32(1)).astype(np.float32)
     return Prepared(u, sign, weight.astype(np.float32), origin, unit, centre, limits)
+
+
+def refuse_unknown(centers: Mapping[str, float], features: Sequence[str]) -> None:
+    """Refuse centres of what is no feature.
+
+    Raises:
+        UsageError: at the first.
+    """
+    for name in centers:
+        if name not in features:
+            msg = f"--center {name}: no such feature; {nearest(name, features)}"
+            raise UsageError(msg)
 
 
 def _unit(values: NDArray[np.float64], scale: Scale) -> tuple[float, float]:
@@ -113,22 +149,34 @@ def _centre(
 ) -> float:
     low, high = float(values.min()), float(values.max())
     if name in centers:
-        given = float(centers[name])
-        if not low < given < high:
-            msg = f"--center {name}={given:g}: outside its training data, which run from {low:g} to {high:g}"
-            raise UsageError(msg)
-        return given
+        return given_centre(name, float(centers[name]), low, high)
     if not len(signal):
         return (low + high) / 2
     first, last = weighted_quantiles(signal, weight, TRIM)
     core = (signal >= first) & (signal <= last)
     w = np.clip(weight[core], 0.0, None)
     mean = float(np.average(signal[core], weights=w)) if w.sum() > 0 else float(signal[core].mean())
-    # A centre on the edge of the data would leave one neuron without events.
-    return float(min(max(mean, np.nextafter(low, high)), np.nextafter(high, low)))
+    return within(mean, low, high)
 
 
-def _distance(values: NDArray[np.float64], centre: float, std: float) -> NDArray[np.float32]:
+def given_centre(name: str, given: float, low: float, high: float) -> float:
+    """Return a centre that was given.
+
+    Raises:
+        UsageError: if it lies outside the data.
+    """
+    if not low < given < high:
+        msg = f"--center {name}={given:g}: outside its training data, which run from {low:g} to {high:g}"
+        raise UsageError(msg)
+    return given
+
+
+def within(centre: float, low: float, high: float) -> float:
+    """Move a centre off the edge of the data, where it would leave one neuron without events."""
+    return float(min(max(centre, np.nextafter(low, high)), np.nextafter(high, low)))
+
+
+def distance(values: NDArray[np.float64], centre: float, std: float) -> NDArray[np.float32]:
     """Standardised distance from the centre whose sign is exact, whatever the rounding."""
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
         difference = values - centre
