@@ -24,8 +24,8 @@ class TrainingState:
     """A finished training before its replicas were combined.
 
     Attributes:
-        asked: what was asked for, as opposed to what the sample decided: settings, features, shares of the splits and
-            libraries of the `TrainingPlan`.
+        asked: what was asked for, as opposed to what the sample decided: settings, features, how events are
+            divided and libraries of the `TrainingPlan`.
         arrays: its last checkpoint.
     """
 
@@ -39,6 +39,7 @@ def save_state(directory: Path, plan: TrainingPlan, checkpoint: Path) -> None:
         "settings": plan.method.settings.model_dump(mode="json"),
         "features": plan.features,
         "fractions": None if plan.fractions is None else plan.fractions.as_tuple(),
+        "split_seed": plan.split_seed,
         "libraries": plan.libraries,
     }
     content = np.frombuffer(json.dumps(asked, sort_keys=True).encode(), dtype=np.uint8)

@@ -113,6 +113,8 @@ def bdt(
     threads: options.Threads = None,
     force: options.Force = False,
     fresh: options.Fresh = False,
+    time_limit: options.TimeLimit = None,
+    keep_state: options.KeepState = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Grow boosted decision trees as asked."""
@@ -134,6 +136,7 @@ def bdt(
             raise UsageError(msg)
         device = Device.CPU
     request = Request(
-        events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json
-    )
+        events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json,
+        time_limit, keep_state,
+    )  # fmt: skip
     run_method("bdt", BoostedTrees(resolved), departures, request, (library,))

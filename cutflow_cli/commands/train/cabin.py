@@ -144,6 +144,8 @@ def cabin_scan(
     threads: options.Threads = None,
     force: options.Force = False,
     fresh: options.Fresh = False,
+    time_limit: options.TimeLimit = None,
+    keep_state: options.KeepState = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Train an efficiency scan."""
@@ -160,8 +162,9 @@ def cabin_scan(
     )  # fmt: skip
     resolved, departures = checked_settings(CabinSettings, PRESETS, chosen, settings)
     request = Request(
-        events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json
-    )
+        events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json,
+        time_limit, keep_state,
+    )  # fmt: skip
     run_method("cabin-scan", CabinScan(resolved), departures, request)
 
 

@@ -156,6 +156,8 @@ def cut_and_count(
     seed: options.Seed = 0,
     force: options.Force = False,
     fresh: options.Fresh = False,
+    time_limit: options.TimeLimit = None,
+    keep_state: options.KeepState = False,
     as_json: options.AsJson = False,
 ) -> None:  # fmt: skip
     """Scan as asked."""
@@ -171,6 +173,7 @@ def cut_and_count(
     )  # fmt: skip
     resolved, departures = checked_settings(CutAndCountSettings, PRESETS, chosen, settings)
     request = Request(
-        events, out, features, split, split_seed, folds, replicas, seed, Device.CPU, None, force, fresh, as_json
-    )
+        events, out, features, split, split_seed, folds, replicas, seed, Device.CPU, None, force, fresh, as_json,
+        time_limit, keep_state,
+    )  # fmt: skip
     run_method("cut-and-count", CutAndCount(resolved), departures, request)

@@ -169,6 +169,8 @@ def lcf_command(strategy: Strategy) -> Callable[..., None]:
         threads: options.Threads = None,
         force: options.Force = False,
         fresh: options.Fresh = False,
+        time_limit: options.TimeLimit = None,
+        keep_state: options.KeepState = False,
         as_json: options.AsJson = False,
     ) -> None:
         from cutflow_cli.models.lcf.model import LearnableCutFlow
@@ -182,8 +184,9 @@ def lcf_command(strategy: Strategy) -> Callable[..., None]:
         )  # fmt: skip
         resolved, departures = checked_settings(strategy, chosen, settings)
         request = Request(
-            events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json
-        )
+            events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json,
+            time_limit, keep_state,
+        )  # fmt: skip
         run_method(f"lcf-{strategy}", LearnableCutFlow(resolved), departures, request)
 
     return command

@@ -143,6 +143,8 @@ def mlp(
     threads: options.Threads = None,
     force: options.Force = False,
     fresh: options.Fresh = False,
+    time_limit: options.TimeLimit = None,
+    keep_state: options.KeepState = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Train multilayer perceptrons as asked."""
@@ -163,6 +165,7 @@ def mlp(
     )  # takes torch with it, which mistakes need not wait for
 
     request = Request(
-        events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json
-    )
+        events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json,
+        time_limit, keep_state,
+    )  # fmt: skip
     run_method("mlp", MultilayerPerceptron(resolved), departures, request, ("safetensors",))

@@ -152,7 +152,10 @@ DeviceOption = Annotated[Device, typer.Option("--device", help="Where to train."
 Threads = Annotated[
     int | None,
     typer.Option(
-        metavar="N", help="Threads.", show_default="OMP_NUM_THREADS, or the cores at hand", rich_help_panel=RUNNING
+        metavar="N",
+        help="Threads.",
+        show_default="OMP_NUM_THREADS, or what the batch system allots, or the cores at hand",
+        rich_help_panel=RUNNING,
     ),
 ]
 Force = Annotated[
@@ -161,5 +164,23 @@ Force = Annotated[
 ]
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Forget an unfinished training and start over.", rich_help_panel=RUNNING)
+]
+TimeLimit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Save a checkpoint and exit with 85 before this time is over, such as 3600 or 1h30m; the same command "
+        "continues.",
+        show_default="none",
+        rich_help_panel=RUNNING,
+    ),
+]
+KeepState = Annotated[
+    bool,
+    typer.Option(
+        "--keep-state",
+        help="Keep what `cutflow merge` needs to put blocks of replicas together: state.npz in the run directory.",
+        rich_help_panel=RUNNING,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel=RUNNING)]

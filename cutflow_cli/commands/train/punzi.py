@@ -192,6 +192,8 @@ def punzi(
     threads: options.Threads = None,
     force: options.Force = False,
     fresh: options.Fresh = False,
+    time_limit: options.TimeLimit = None,
+    keep_state: options.KeepState = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Train Punzi networks as asked."""
@@ -213,6 +215,6 @@ def punzi(
 
     request = Request(
         events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json,
-        hypothesis_column=hypothesis_column,
+        time_limit, keep_state, hypothesis_column=hypothesis_column,
     )  # fmt: skip
     run_method("punzi", PunziNet(resolved), departures, request, ("safetensors",))

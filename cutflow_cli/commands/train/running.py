@@ -37,6 +37,8 @@ class Request:
     force: bool
     fresh: bool
     as_json: bool
+    time_limit: str | None
+    keep_state: bool
     hypothesis_column: str | None = None
 
 
@@ -104,12 +106,14 @@ def run_method(
         libraries: further libraries whose versions are recorded.
     """
     from cutflow_cli.engine.replicas import parse_replicas
+    from cutflow_cli.engine.stop import TimeLimit
     from cutflow_cli.events.folds import Folds
     from cutflow_cli.events.schema import HYPOTHESIS
     from cutflow_cli.events.splits import SplitFractions
     from cutflow_cli.models.folds import run_folds
     from cutflow_cli.models.training import TrainingPlan, run_training
 
+    limit = None if request.time_limit is None else TimeLimit.parse(request.time_limit)
     for text in departures:
         terminal.note(text)
     plan = TrainingPlan(
@@ -129,6 +133,8 @@ def run_method(
         fresh=request.fresh,
         libraries=libraries,
         command=shlex.join(["cutflow", *sys.argv[1:]]),
+        keep_state=request.keep_state,
+        limit=limit,
     )
     said: list[str] = []
 
@@ -136,17 +142,25 @@ def run_method(
         said.append(text)
         terminal.note(text)
 
-    with terminal.progress(f"training {name}") as progress:
+    with terminal.progress(f"train {name}") as progress:
         if request.folds is None:
             training = run_training(plan, say=say, progress=progress)
         else:
             training = run_folds(
                 plan, Folds.of(request.folds, request.split_seed, plan.fractions), say=say, progress=progress
             )
-    _report(training, said, as_json=request.as_json)
+    report(training, said, as_json=request.as_json)
 
 
-def _report(training: Training, said: Sequence[str], *, as_json: bool) -> None:
+def report(training: Training, said: Sequence[str], *, as_json: bool, how: str | None = None) -> None:
+    """Print what was learned.
+
+    Args:
+        training: what came of it.
+        said: what the user was told before.
+        as_json: for machines.
+        how: how the run was made; None for the time that its training took.
+    """
     from cutflow_cli.artifacts import Action
     from cutflow_cli.export.choose import Choice
     from cutflow_cli.export.handover import export_cuts
@@ -157,7 +171,8 @@ def _report(training: Training, said: Sequence[str], *, as_json: bool) -> None:
             terminal.warning(text)
     done = training.action is Action.DONE
     seconds = run.manifest.timings.get("train", 0.0)
-    terminal.note(f"{run.path}: {'already done' if done else f'trained in {seconds:.1f} s on {run.manifest.device}'}")
+    how = how or f"trained in {seconds:.1f} s on {run.manifest.device}"
+    terminal.note(f"{run.path}: {'already done' if done else how}")
     if as_json:
         exported = json.loads(export_cuts(run, "json").text)
         recommended = run.manifest.recommended
