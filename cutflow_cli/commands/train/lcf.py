@@ -167,6 +167,7 @@ def lcf_command(strategy: Strategy) -> Callable[..., None]:
         seed: options.Seed = 0,
         device: options.DeviceOption = Device.AUTO,
         threads: options.Threads = None,
+        memory: options.Memory = None,
         force: options.Force = False,
         fresh: options.Fresh = False,
         time_limit: options.TimeLimit = None,
@@ -185,7 +186,7 @@ def lcf_command(strategy: Strategy) -> Callable[..., None]:
         resolved, departures = checked_settings(strategy, chosen, settings)
         request = Request(
             events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json,
-            time_limit, keep_state,
+            time_limit, keep_state, memory=memory,
         )  # fmt: skip
         run_method(f"lcf-{strategy}", LearnableCutFlow(resolved), departures, request)
 

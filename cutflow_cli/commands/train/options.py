@@ -183,4 +183,14 @@ KeepState = Annotated[
         rich_help_panel=RUNNING,
     ),
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Memory that the events may take, such as 500MB or 4GB. A training that needs more streams them from the "
+        "file, and shuffles them in $TMPDIR where it must; its cuts differ within their errors.",
+        show_default="2GB",
+        rich_help_panel=RUNNING,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel=RUNNING)]

@@ -40,6 +40,7 @@ class Request:
     time_limit: str | None
     keep_state: bool
     hypothesis_column: str | None = None
+    memory: str | None = None
 
 
 def given(**options: Any) -> dict[str, Any]:  # noqa: ANN401  (options of any type)
@@ -105,13 +106,14 @@ def run_method(
         request: all other options.
         libraries: further libraries whose versions are recorded.
     """
+    from cutflow_cli.engine.memory import parse_memory
     from cutflow_cli.engine.replicas import parse_replicas
     from cutflow_cli.engine.stop import TimeLimit
     from cutflow_cli.events.folds import Folds
     from cutflow_cli.events.schema import HYPOTHESIS
     from cutflow_cli.events.splits import SplitFractions
     from cutflow_cli.models.folds import run_folds
-    from cutflow_cli.models.training import TrainingPlan, run_training
+    from cutflow_cli.models.training import DEFAULT_MEMORY, TrainingPlan, run_training
 
     limit = None if request.time_limit is None else TimeLimit.parse(request.time_limit)
     for text in departures:
@@ -135,6 +137,7 @@ def run_method(
         command=shlex.join(["cutflow", *sys.argv[1:]]),
         keep_state=request.keep_state,
         limit=limit,
+        memory=DEFAULT_MEMORY if request.memory is None else parse_memory(request.memory),
     )
     said: list[str] = []
 
