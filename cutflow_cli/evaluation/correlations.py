@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cutflow_cli.evaluation.additive import Additive, Arrays
 from cutflow_cli.evaluation.detail_rows import CLASSES, CorrelationRow
 from cutflow_cli.evaluation.normalise import Normalised
 from cutflow_cli.evaluation.split_events import ClassEvents
@@ -22,7 +23,7 @@ _PIECE = 4096
 _NOTHING = 1e-12
 
 
-class CorrelationCounter:
+class CorrelationCounter(Additive):
     """Sums up what correlations need, from a stream of events.
 
     Events that lack one of two features (missing or infinite) do not count for that pair.
@@ -36,9 +37,27 @@ class CorrelationCounter:
     def __init__(self, features: Sequence[str], totals: Normalised, split: Split) -> None:
         self.columns = tuple(features)
         self._totals, self._split = totals, split
+        self.start()
+
+    def start(self) -> None:
+        """Forget all events."""
         count = len(self.columns)
         self._sums = np.zeros((len(CLASSES), _SUMS, count, count))
         self._centre: NDArray[np.float64] | None = None
+
+    def sums(self) -> Arrays:
+        """Return them, and what was subtracted from the features before they were made; nothing without events."""
+        return [] if self._centre is None else [self._sums, self._centre]
+
+    def join(self, later: Arrays) -> None:
+        """Take the sums of later events, moved to where these have their centre."""
+        if not later:
+            return
+        sums, centre = later
+        if self._centre is None:
+            self._sums, self._centre = sums.copy(), centre.copy()
+        else:
+            self._sums += np.stack([_moved(one, centre - self._centre) for one in sums])
 
     def add(self, events: ClassEvents) -> None:
         """Take events of a class."""
@@ -87,6 +106,21 @@ class CorrelationCounter:
             role, self._split, self.columns[i], self.columns[j], value, error, round(n),
             n_eff if math.isfinite(n_eff) else None, reason,
         )  # fmt: skip
+
+
+def _moved(sums: NDArray[np.float64], by: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sums over events whose features are all larger, from Σw(x + a)(y + b) = Σwxy + aΣwy + bΣwx + abΣw.
+
+    Args:
+        sums: shape (_SUMS, features, features).
+        by: by how much, shape (features,).
+    """
+    n, w, w2, wx, wy, wxx, wyy, wxy = sums
+    a, b = by[:, None], by[None, :]
+    return np.stack(
+        [n, w, w2, wx + a * w, wy + b * w, wxx + 2 * a * wx + a**2 * w, wyy + 2 * b * wy + b**2 * w,
+         wxy + a * wy + b * wx + a * b * w]
+    )  # fmt: skip
 
 
 def _sums(x: NDArray[np.float64], known: NDArray[np.bool_], w: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cutflow_cli.evaluation.additive import Additive, Arrays
 from cutflow_cli.evaluation.normalise import Normalised
 from cutflow_cli.evaluation.rows import CurveKind, NamedFlow
 from cutflow_cli.events.batch import EventBatch
@@ -73,7 +74,7 @@ class RunCurve:
         return "consensus" if self.replica == CONSENSUS_REPLICA else "replica"
 
 
-class ScoreCollector:
+class ScoreCollector(Additive):
     """Collects histograms of the main scores of runs from a stream of events.
 
     Args:
@@ -106,20 +107,26 @@ class ScoreCollector:
             ],
             dtype=np.int64,
         )
-        self._histograms = {
-            (name, replica): (
-                column_name(name, run.manifest.scores[0], number),
-                ScoreHistograms(self._cells * len(self.splits)),
-            )
+        self._columns = {
+            (name, replica): column_name(name, run.manifest.scores[0], number)
             for run, name in zip(runs, names, strict=True)
             if run.manifest.scores
             for replica, number in ((CONSENSUS_REPLICA, None), *((r, r) for r in range(*run.manifest.replicas)))
         }
+        self.start()
+
+    def start(self) -> None:
+        """Forget all events."""
+        self._histograms = {key: ScoreHistograms(self._cells * len(self.splits)) for key in self._columns}
+
+    def sums(self) -> Arrays:
+        """Return the contents of all histograms."""
+        return [histograms.sums for histograms in self._histograms.values()]
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are needed."""
-        return tuple(column for column, _ in self._histograms.values())
+        return tuple(self._columns.values())
 
     def add(self, batch: EventBatch) -> None:
         """Take a batch of events."""
@@ -129,17 +136,16 @@ class ScoreCollector:
         rows = np.flatnonzero(place[batch.split] >= 0)
         weight = self._totals.scaled_weights(batch)[rows]
         cell = (place[batch.split[rows]] * self._cells + self._cell[batch.process[rows]]).astype(np.int64)
-        for column, histograms in self._histograms.values():
-            histograms.add(batch.columns[column][rows], cell, weight)
+        for key, column in self._columns.items():
+            self._histograms[key].add(batch.columns[column][rows], cell, weight)
 
     def curve(self, name: str, replica: int, split: Split) -> RocCurve:
         """Return the curve of a run's replica, or consensus, on a split."""
         first = self.splits.index(split) * self._cells
-        _, histograms = self._histograms[name, replica]
-        return histograms.curve(first, range(first + 1, first + self._cells), self._relative)
+        return self._histograms[name, replica].curve(first, range(first + 1, first + self._cells), self._relative)
 
     def __contains__(self, run: str) -> bool:
-        return any(name == run for name, _ in self._histograms)
+        return any(name == run for name, _ in self._columns)
 
 
 def run_curves(

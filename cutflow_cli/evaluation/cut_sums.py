@@ -38,11 +38,19 @@ class Summing:
             events: number of events.
             flows: number of flows.
         """
-        if events * flows < COMPILED_FROM:
-            return cls(sum_by_depth, sum_near)
-        from cutflow_cli.engine import cut_sums as compiled
+        return _summing(compiled=events * flows >= COMPILED_FROM)
 
-        return cls(compiled.sum_by_depth, compiled.sum_near)
+    def __reduce__(self) -> tuple[Callable[[bool], Summing], tuple[bool]]:
+        """Say which, on the way to another process, rather than send compiled functions."""
+        return _summing, (self.by_depth is not sum_by_depth,)
+
+
+def _summing(compiled: bool) -> Summing:
+    if not compiled:
+        return Summing(sum_by_depth, sum_near)
+    from cutflow_cli.engine import cut_sums
+
+    return Summing(cut_sums.sum_by_depth, cut_sums.sum_near)
 
 
 def sum_by_depth(

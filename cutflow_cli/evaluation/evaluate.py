@@ -52,6 +52,7 @@ from cutflow_cli.evaluation.variation_rows import variation_rows
 from cutflow_cli.evaluation.variations import choose_variations, count_variations, in_turn
 from cutflow_cli.events.schema import Split, VariationInfo
 from cutflow_cli.events.table import EventsFile
+from cutflow_cli.executor import HERE, Executor
 from cutflow_cli.metrics.options import FigureOptions
 from cutflow_cli.metrics.systematics import require_processes
 from cutflow_cli.plots.look import Look
@@ -117,6 +118,7 @@ def evaluate_runs(
     force: bool = False,
     command: str | None = None,
     progress: Callable[[float, str], None] | None = None,
+    executor: Executor = HERE,
 ) -> Report:
     """Apply the selections of runs to events and write the report.
 
@@ -136,6 +138,7 @@ def evaluate_runs(
         force: replace another report.
         command: the command line, for the manifest.
         progress: called with the share done and a few words.
+        executor: counts ranges of the events; figures are always drawn from events read here.
 
     Returns:
         The report: a finished one with the same inputs and settings is read rather than made again.
@@ -153,7 +156,7 @@ def evaluate_runs(
     if work.action is Action.DONE:
         return read_report(out)
     try:
-        report, curves = _count(opened, chosen, out, wanted, command, progress)
+        report, curves = _count(opened, chosen, out, wanted, command, progress, executor)
         drawn: tuple[Path, ...] = ()
         if draw is not None:
             (work.path / FIGURES).mkdir()
@@ -214,21 +217,22 @@ def _count(
     wanted: str,
     command: str | None,
     progress: Callable[[float, str], None] | None,
+    executor: Executor,
 ) -> tuple[Report, tuple[RunCurve, ...]]:
     """Compute every table of the report, and the curves that figures show."""
     events, flows, split, where = opened.events, opened.flows, opened.split, str(opened.events.path)
     processes = events.metadata.processes
-    totals = normalise(tally(events, []), processes)  # of weights alone: quick, and scores are not
+    totals = normalise(tally(events, [], executor=executor), processes)  # of weights alone: quick, and scores are not
     _check_data(totals, flows, split, where)
     shown = [one for one in totals.splits() if one in ("train", split)]
     scores = ScoreCollector(opened.runs, opened.names, totals, shown, options.systematics)
     details = Details.of(flows, opened.quoted, totals, split, events, opened.variations)
     listeners = [scores, *details.listeners]
     first = in_turn(progress, 0, 1 + len(opened.variations))
-    counts = tally(events, [named.flow for named in flows], progress=first, listeners=listeners)
+    counts = tally(events, [named.flow for named in flows], progress=first, listeners=listeners, executor=executor)
     varied = count_variations(
         events, [named.flow for named in flows], normalise(counts, processes), opened.variations, split,
-        details.under, progress,
+        details.under, progress, executor,
     )  # fmt: skip
     counted = varied.attached()
     curves = run_curves(flows, counted, scores, opened.quoted, options.systematics)

@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from cutflow_cli.evaluation.additive import Additive, Arrays
 from cutflow_cli.evaluation.detail_rows import CLASSES, KeptBy, OverlapRow
 from cutflow_cli.evaluation.normalise import Normalised
 from cutflow_cli.evaluation.rows import NamedFlow
@@ -21,7 +22,7 @@ from cutflow_cli.metrics.yields import Sums
 _HALF = 6
 
 
-class OverlapCounter:
+class OverlapCounter(Additive):
     """Counts the events that selections have in common, from a stream of events.
 
     Args:
@@ -35,8 +36,16 @@ class OverlapCounter:
         self._totals, self._split = totals, split
         parts = [range(len(self._flows))[start : start + _HALF] for start in range(0, len(self._flows), _HALF)]
         self._together = [(*one, *other) for one, other in combinations([*parts, ()] if len(parts) == 1 else parts, 2)]
+        self.start()
+
+    def start(self) -> None:
+        """Forget all events."""
         # Number, Σw and Σw² of each class, by the set of those selections which keep an event: a bit for each.
         self._sums = [np.zeros((len(CLASSES), 3, 2 ** len(those))) for those in self._together]
+
+    def sums(self) -> Arrays:
+        """Return them."""
+        return self._sums
 
     @property
     def columns(self) -> tuple[str, ...]:

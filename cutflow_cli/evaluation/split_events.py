@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cutflow_cli.evaluation.additive import Arrays, join_all
 from cutflow_cli.evaluation.cut_sums import AT_ONCE
 from cutflow_cli.evaluation.detail_rows import CLASSES
 from cutflow_cli.evaluation.normalise import Normalised
@@ -56,6 +57,15 @@ class Counter(Protocol):
     def add(self, events: ClassEvents) -> None:
         """Take events of a class."""
 
+    def empty(self) -> Counter:
+        """Return another one that has seen no events."""
+
+    def sums(self) -> Arrays:
+        """Return what it knows of its events."""
+
+    def join(self, later: Arrays) -> None:
+        """Take the events that another one has seen, which come after its own."""
+
 
 class OfSplit:
     """Chooses the events of a split, once for all that count them; a `Listener`.
@@ -83,6 +93,18 @@ class OfSplit:
                 events = self._chosen(batch, rows[start : start + AT_ONCE], number)
                 for counter in self._counters:
                     counter.add(events)
+
+    def empty(self) -> OfSplit:
+        """Return another one, of counters that have seen no events."""
+        return OfSplit(self._totals, self._split, [counter.empty() for counter in self._counters])
+
+    def sums(self) -> Arrays:
+        """Return the sums of all counters."""
+        return [one for counter in self._counters for one in counter.sums()]
+
+    def join(self, later: Arrays) -> None:
+        """Give the sums of later events to the counters."""
+        join_all(self._counters, later)
 
     def _chosen(self, batch: EventBatch, rows: NDArray[np.intp], number: int) -> ClassEvents:
         chosen = batch.take(rows, self.columns)

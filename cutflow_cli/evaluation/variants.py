@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cutflow_cli.evaluation.additive import Additive, Arrays
 from cutflow_cli.evaluation.boundaries import Boundaries, End
 from cutflow_cli.evaluation.brief import Brief, Exchange, brief, change_of_asimov
 from cutflow_cli.evaluation.cut_sums import AT_ONCE, Summing
@@ -48,7 +49,7 @@ class _Variant:
         return self.position - 1, self.side
 
 
-class VariantCounter:
+class VariantCounter(Additive):
     """Counts the variants of quoted selections from a stream of events.
 
     Args:
@@ -72,15 +73,24 @@ class VariantCounter:
             )
             for named, variants in zip(self._flows, self._variants, strict=True)
         ]
-        self._masks = np.empty((len(cuts), AT_ONCE), dtype=np.uint8)
         # In double precision a cut on a float32 column is the same, its boundaries being rounded; but twice as slow.
         types = [np.dtype(dtypes[name]) for name in self._columns]
-        self._values = np.empty((len(self._columns), AT_ONCE), dtype=np.result_type(np.float32, *types))
-        size = (len(totals.processes), 3)  # number, Σw and Σw²
+        self._type = np.result_type(np.float32, *types)
+        self._summing = Summing.of(totals.tally.sums[0, ..., 0].sum(), len(self._flows))
+        self.start()
+
+    def start(self) -> None:
+        """Forget all events."""
+        size = (len(self._totals.processes), 3)  # number, Σw and Σw²
         self._passed = [np.zeros(size) for _ in self._flows]
         self._alone = [np.zeros((len(which), *size)) for which in self._which]
         self._near = [np.zeros((len(one.cut), one.edges.shape[1] + 1, *size)) for one in self._boundaries]
-        self._summing = Summing.of(totals.tally.sums[0, ..., 0].sum(), len(self._flows))
+        self._masks: NDArray[np.uint8] | None = None  # room for a batch, made when there is one
+        self._values: NDArray[Any] = np.empty(0, dtype=self._type)
+
+    def sums(self) -> Arrays:
+        """Return what passed, what failed one cut alone, and what is near boundaries."""
+        return [*self._passed, *self._alone, *self._near]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -89,6 +99,9 @@ class VariantCounter:
 
     def add(self, events: ClassEvents) -> None:
         """Take events of a class."""
+        if self._masks is None:
+            self._masks = np.empty((len(self._cuts), AT_ONCE), dtype=np.uint8)
+            self._values = np.empty((len(self._columns), AT_ONCE), dtype=self._type)
         for row, name in enumerate(self._columns):
             self._values[row, : len(events)] = events.columns[name]
         for cut, row in self._cuts.items():

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from cutflow_cli.errors import UsageError, nearest
 from cutflow_cli.evaluation.normalise import Normalised
 from cutflow_cli.evaluation.tally import Listener, Prefix, Tally, tally
-from cutflow_cli.evaluation.varied_events import VariedEvents
+from cutflow_cli.evaluation.varied_events import Unchanged, VariedEvents
 from cutflow_cli.events.schema import SPLITS, EventsMetadata, Role, Split, VariationInfo
 from cutflow_cli.events.table import EventsFile
+from cutflow_cli.executor import HERE, Executor
 from cutflow_cli.metrics.summary import Kept
 from cutflow_cli.metrics.systematics import Source, quadratic_sum, sources_of
 from cutflow_cli.selection.cutflow import CutFlow
@@ -138,6 +139,7 @@ def count_variations(
     split: Split,
     listeners: Callable[[VariationInfo], Sequence[Listener]] = lambda _: (),
     progress: Callable[[float, str], None] | None = None,
+    executor: Executor = HERE,
 ) -> Variations:
     """Count flows under each variation, one pass over the file for each.
 
@@ -149,12 +151,15 @@ def count_variations(
         split: the one that is quoted, which listeners see alternative samples in; sums have them in every split.
         listeners: makes what is given the events under a variation.
         progress: called with the share done, of which the pass without variations is one part, and a few words.
+        executor: counts ranges of the file.
     """
     flows = tuple(flows)
     varied = []
     for number, info in enumerate(variations, start=1):
-        source = VariedEvents(events, info, split, nominal.tally.hypotheses, listeners(info))
-        counted = tally(source, flows, progress=in_turn(progress, number, 1 + len(variations), f"{info.name}, "))
+        source = VariedEvents(events, info, split, nominal.tally.hypotheses)
+        of_events = [Unchanged(listener, len(events.processes)) for listener in listeners(info)]
+        told = in_turn(progress, number, 1 + len(variations), f"{info.name}, ")
+        counted = tally(source, flows, progress=told, listeners=of_events, executor=executor)
         varied.append(_varied(info, counted, nominal, split))
     sources = sources_of([one.name for one in variations])
     background = quadratic_sum(sources, {one.info.name: _background_shift(one.change) for one in varied})

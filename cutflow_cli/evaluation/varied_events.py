@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cutflow_cli.evaluation.additive import Arrays
 from cutflow_cli.evaluation.tally import Listener
 from cutflow_cli.events.batch import EventBatch
+from cutflow_cli.events.ranges import RowRange
 from cutflow_cli.events.schema import SPLITS, WEIGHT, Split, VariationInfo
 from cutflow_cli.events.table import EventsFile
 
@@ -28,14 +30,12 @@ class VariedEvents:
         variation: one of its variations.
         home: the split that events of alternative samples are put into.
         hypotheses: the mass points of the file without variations, sorted; other values are taken for none.
-        listeners: what is given the events under the variation, without the differences.
     """
 
     events: EventsFile
     variation: VariationInfo
     home: Split
     hypotheses: tuple[float, ...] = ()
-    listeners: Sequence[Listener] = ()
 
     @property
     def path(self) -> Path:
@@ -53,20 +53,21 @@ class VariedEvents:
         names = self.events.processes
         return (*names, *(f"change of {name}" for name in names))
 
-    def batches(self, columns: Sequence[str], rows: int) -> Iterator[EventBatch]:
-        """Read the events, and after each batch of them how they differ."""
-        wanted = tuple(dict.fromkeys((*columns, *(name for one in self.listeners for name in one.columns))))
-        for read in self.events.batches((*wanted, WEIGHT), rows, variation=self.variation.name):
+    def ranges(self) -> tuple[RowRange, ...]:
+        """Return the parts that can be read apart from each other."""
+        return self.events.ranges()
+
+    def batches(self, columns: Sequence[str], rows: int, *, part: RowRange) -> Iterator[EventBatch]:
+        """Read the events of a part, and after each batch of them how they differ."""
+        for read in self.events.batches((*columns, WEIGHT), rows, variation=self.variation.name, part=part):
             nominal = read.columns[WEIGHT].astype(np.float64, copy=False)
             alternative = read.split == len(SPLITS)
             under = replace(
                 read,
-                columns={name: read.columns[name] for name in wanted},
+                columns={name: read.columns[name] for name in columns},
                 split=np.where(alternative, SPLITS.index(self.home), read.split).astype(np.int8),
                 hypothesis=self._known(read.hypothesis),
             )
-            for listener in self.listeners:
-                listener.add(under)
             yield under
             change = read.weight - nominal
             changed = np.flatnonzero(~alternative & (change != 0))
@@ -87,3 +88,37 @@ class VariedEvents:
             batch.split[rows],
             None if batch.hypothesis is None else batch.hypothesis[rows],
         )
+
+
+class Unchanged:
+    """Gives the events under a variation to a listener, without the differences; itself a `Listener`.
+
+    Args:
+        listener: is given the events.
+        processes: number of processes of the file.
+    """
+
+    def __init__(self, listener: Listener, processes: int) -> None:
+        self._listener, self._processes = listener, processes
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are needed."""
+        return self._listener.columns
+
+    def add(self, batch: EventBatch) -> None:
+        """Take a batch, of events or of differences."""
+        if len(batch) and batch.process[0] < self._processes:
+            self._listener.add(batch)
+
+    def empty(self) -> Unchanged:
+        """Return another one that has seen no events."""
+        return Unchanged(self._listener.empty(), self._processes)
+
+    def sums(self) -> Arrays:
+        """Return the listener's."""
+        return self._listener.sums()
+
+    def join(self, later: Arrays) -> None:
+        """Give the sums of later events to the listener."""
+        self._listener.join(later)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cutflow_cli.errors import InputError, nearest
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.names import codes_of_names
+from cutflow_cli.events.ranges import RowRange
 from cutflow_cli.events.schema import (
     HYPOTHESIS,
     LABEL,
@@ -246,6 +247,7 @@ class Layout:
         variation: VariationInfo | None = None,
         *,
         numbered: bool = False,
+        part: RowRange | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """Read features and bookkeeping columns in file order.
 
@@ -257,6 +259,7 @@ class Layout:
             rows: events per batch at most.
             variation: under which weights are wanted; None for those of the column `weight`.
             numbered: whether to add a column `ROW`, which counts what is left out too.
+            part: the row groups to read; None for all.
 
         Raises:
             InputError: if the data can't be decoded.
@@ -266,8 +269,9 @@ class Layout:
         needed = [*dict.fromkeys((*columns, *reserved, *varied))]
         alternatives = any(known.replaced for known in self.metadata.variations)
         try:
-            first_row = 0
-            for read in parquet.iter_batches(batch_size=rows, columns=needed):
+            first_row = 0 if part is None else part.first_row
+            groups = None if part is None else range(*part.groups)
+            for read in parquet.iter_batches(batch_size=rows, columns=needed, row_groups=groups):
                 batch = read
                 if numbered:
                     batch = batch.append_column(ROW, pa.array(np.arange(first_row, first_row + len(read))))

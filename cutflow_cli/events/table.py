@@ -19,6 +19,7 @@ from cutflow_cli.events import plain
 from cutflow_cli.events.batch import EventBatch, EventSample
 from cutflow_cli.events.folds import Folds
 from cutflow_cli.events.load import load_samples
+from cutflow_cli.events.ranges import RowRange, row_ranges
 from cutflow_cli.events.schema import (
     HYPOTHESIS,
     METADATA_KEY,
@@ -70,6 +71,7 @@ class EventsFile:
         self, path: Path, parquet: pq.ParquetFile, layout: plain.Layout, features: tuple[str, ...], notes: Iterable[str]
     ) -> None:
         self.path = path
+        self._place = path.absolute()
         self._parquet = parquet
         self._layout = layout
         self.metadata = layout.metadata
@@ -125,7 +127,12 @@ class EventsFile:
         return tuple(process.name for process in self.metadata.processes)
 
     def batches(
-        self, columns: Sequence[str] | None = None, rows: int = ROW_GROUP_EVENTS, *, variation: str | None = None
+        self,
+        columns: Sequence[str] | None = None,
+        rows: int = ROW_GROUP_EVENTS,
+        *,
+        variation: str | None = None,
+        part: RowRange | None = None,
     ) -> Iterator[EventBatch]:
         """Read the file from beginning to end.
 
@@ -138,13 +145,16 @@ class EventsFile:
             columns: which features and spectators to read; None for the features.
             rows: events per batch at most.
             variation: name of a systematic variation; None for the expected events as they are.
+            part: one of `ranges`, which may be read at the same time as others; None for the whole file.
 
         Yields:
             Batches of events in file order.
 
         Raises:
-            InputError: if a column or variation is absent, a column is not numeric, or the file is damaged.
+            InputError: if a column or variation is absent, a column is not numeric, or the file is damaged or, read
+                in parts, not the one any more that was opened.
         """
+        parquet = self._parquet if part is None else self._opened_again()
         under = None if variation is None else self._variation(variation)
         wanted = tuple(self.features if columns is None else columns)
         computed = [some for some in self.derived if not set(some.names).isdisjoint(wanted)]
@@ -157,11 +167,11 @@ class EventsFile:
         numbered = ROW in stored or self.folds is not None
         stored = tuple(name for name in stored if name != ROW)
         for name in stored:
-            if name not in self._parquet.schema_arrow.names:
-                msg = f"{self.path}: no column {name!r}; {nearest(name, self._parquet.schema_arrow.names)}"
+            if name not in parquet.schema_arrow.names:
+                msg = f"{self.path}: no column {name!r}; {nearest(name, parquet.schema_arrow.names)}"
                 raise InputError(msg)
-        first_row = 0
-        for read in self._layout.record_batches(self._parquet, stored, rows, under, numbered=numbered):
+        first_row = 0 if part is None else part.first_row
+        for read in self._layout.record_batches(parquet, stored, rows, under, numbered=numbered, part=part):
             batch = self._layout.decode(read, stored, first_row, under)
             if numbered:
                 batch = self._numbered(batch, read.column(ROW).to_numpy())
@@ -170,6 +180,30 @@ class EventsFile:
                 batch.columns.update(some.compute(inputs))
             yield replace(batch, columns={name: batch.columns[name] for name in wanted})
             first_row += read.num_rows
+
+    def ranges(self) -> tuple[RowRange, ...]:
+        """Return the parts in which the file can be read."""
+        return row_ranges(self._parquet.metadata)
+
+    def _opened_again(self) -> pq.ParquetFile:
+        """Open the file for a reader of its own.
+
+        Raises:
+            InputError: if there is another file now.
+        """
+        parquet = plain.open_parquet(self._place)
+        if file_digest(self._place) != self.digest:
+            msg = f"{self._place}: is not the file that was opened first; leave it in peace and start again"
+            raise InputError(msg)
+        return parquet
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the open file behind, on the way to another process."""
+        return {name: value for name, value in self.__dict__.items() if name != "_parquet"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._parquet = self._opened_again()
 
     def _numbered(self, batch: EventBatch, rows: NDArray[np.int64]) -> EventBatch:
         """Put rows among the columns, and folds in the place of splits."""

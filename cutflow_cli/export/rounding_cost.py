@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cutflow_cli.evaluation.additive import Additive, Arrays
 from cutflow_cli.evaluation.brief import Brief, Exchange, brief, change_of_asimov
 from cutflow_cli.evaluation.normalise import Normalised, normalise
 from cutflow_cli.evaluation.numbers import with_errors
@@ -139,12 +140,20 @@ def _brief(events: Normalised, flow: CutFlow, split: Split) -> Brief:
     return brief(signal, background, FigureOptions())
 
 
-class _Exchanges:
+class _Exchanges(Additive):
     """Sums the squared weights of the events in which pairs of selections differ, in the pass that counts them."""
 
     def __init__(self, pairs: Sequence[tuple[CutFlow, ...]], totals: Normalised, split: Split) -> None:
         self._pairs, self._totals, self._split = pairs, totals, split
-        self._squares = np.zeros((len(pairs), 2, 2))  # gained and lost, signal and background
+        self.start()
+
+    def start(self) -> None:
+        """Forget all events."""
+        self._squares = np.zeros((len(self._pairs), 2, 2))  # gained and lost, signal and background
+
+    def sums(self) -> Arrays:
+        """Return the sums."""
+        return [self._squares]
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -32,6 +32,11 @@ class ScoreHistograms:
     def __init__(self, cells: int) -> None:
         self._sums = np.zeros((cells, BINS + _EXTRA, 2))
 
+    @property
+    def sums(self) -> NDArray[np.float64]:
+        """Σw and Σw² by class and bin, to which those of other events can be added; shape (cells, bins, 2)."""
+        return self._sums
+
     def add(self, score: NDArray[Any], cell: NDArray[np.int64], weight: NDArray[np.float64]) -> None:
         """Add events.
 

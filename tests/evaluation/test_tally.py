@@ -9,6 +9,7 @@ from cutflow_cli.errors import InputError
 from cutflow_cli.evaluation import cut_sums
 from cutflow_cli.evaluation import tally as module
 from cutflow_cli.evaluation.tally import tally
+from cutflow_cli.events.ranges import RowRange
 from cutflow_cli.events.schema import SPLITS
 from cutflow_cli.events.table import open_events
 
@@ -70,14 +71,23 @@ def test_mass_points_that_appear_late(make_sample, make_flow):
     class Sorted:
         path, rows, processes = events.path, events.rows, events.processes
 
-        def batches(self, columns, rows):
-            for start in range(0, 400, 50):
+        def __init__(self, events_of_range):
+            starts = range(0, 400, events_of_range)
+            self.found = tuple(RowRange((start, start + 1), start, events_of_range) for start in starts)
+
+        def ranges(self):
+            return self.found
+
+        def batches(self, columns, rows, *, part):
+            for start in range(part.first_row, part.first_row + part.rows, 50):
                 yield sample_batch.part(start, start + 50)
 
-    found, plain = tally(Sorted(), [flow]), tally(events, [flow])
-    assert found.hypotheses == plain.hypotheses == (1.0, 2.0, 3.0)
-    np.testing.assert_array_equal(found.sums[..., 0], plain.sums[..., 0])
-    np.testing.assert_allclose(found.sums, plain.sums, rtol=1e-12, atol=1e-12)
+    plain = tally(events, [flow])
+    for events_of_range in (400, 200, 50):
+        found = tally(Sorted(events_of_range), [flow])
+        assert found.hypotheses == plain.hypotheses == (1.0, 2.0, 3.0)
+        np.testing.assert_array_equal(found.sums[..., 0], plain.sums[..., 0])
+        np.testing.assert_allclose(found.sums, plain.sums, rtol=1e-12, atol=1e-12)
 
 
 def test_hypotheses_are_kept_apart(make_sample, make_flow):
