@@ -1,9 +1,9 @@
 """Fine histograms of columns that do not fit into memory: all of the real line in bins, finest where the data are.
 
 A value x at z = (x − origin) / unit falls into one of `BINS` equal bins of z / (1 + |z|), which lies between −1 and 1.
-With origin and unit of the bulk, a bin is 6e-5 units wide at the origin, 2e-4 at one unit, 6e-3 at ten. Each bin knows
-the lowest and highest value in it, so a value that has a bin to itself, as whole numbers do, is known exactly, and a
-quantile is off by less than the width of its bin. Missing and infinite values are counted beside.
+With origin and unit of the bulk, a bin is 1e-4 units wide at the origin, 5e-4 at one unit, 1.5e-2 at ten. Each bin
+knows the lowest and highest value in it, so a value that has a bin to itself, as whole numbers do, is known exactly,
+and a quantile is off by less than the width of its bin. Missing and infinite values are counted beside.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cutflow_cli.engine.compile import jit
 
 Array = NDArray[np.float64]
 
-BINS = 1 << 15
+BINS = 1 << 14
 #: Beside the bins: values that are missing, −∞ and +∞.
 MISSING, LOWEST, HIGHEST = range(BINS, BINS + 3)
 _CELLS = BINS + 3
@@ -31,15 +31,14 @@ def _fill(
     weight: NDArray[Any],
     origin: float,
     unit: float,
-    counts: NDArray[Any],
-    sums: NDArray[Any],
-    squares: NDArray[Any],
-    low: NDArray[Any],
-    high: NDArray[Any],
+    cells: NDArray[Any],
+    edges: NDArray[Any],
+    moments: NDArray[Any],
+    ranges: NDArray[Any],
 ) -> None:
-    bins = low.shape[0]
+    bins = edges.shape[0]
     for e in range(values.shape[0]):
-        x = float(values[e])
+        x, s = float(values[e]), stratum[e]
         if np.isnan(x):
             cell = bins
         elif np.isinf(x):
@@ -49,12 +48,21 @@ def _fill(
             t = z / (1.0 + abs(z))
             t = t if abs(z) < 1e300 else (1.0 if z > 0.0 else -1.0)
             cell = min(max(int((t + 1.0) * (0.5 * bins)), 0), bins - 1)
-            low[cell] = min(low[cell], x)
-            high[cell] = max(high[cell], x)
-        s = stratum[e]
-        counts[s, cell] += 1
-        sums[s, cell] += weight[e]
-        squares[s, cell] += weight[e] * weight[e]
+            edges[cell, 0] = min(edges[cell, 0], x)
+            edges[cell, 1] = max(edges[cell, 1], x)
+            ranges[s, 0] = min(ranges[s, 0], x)
+            ranges[s, 1] = max(ranges[s, 1], x)
+            away, w = x - origin, max(weight[e], 0.0)
+            moments[0, 0] += 1.0
+            moments[0, 1] += away
+            moments[0, 2] += away * away
+            moments[1, 0] += w
+            moments[1, 1] += w * away
+            moments[1, 2] += w * away * away
+        into = cells[s, cell]
+        into[0] += 1.0
+        into[1] += weight[e]
+        into[2] += weight[e] * weight[e]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,29 +72,28 @@ class Histogram:
     Attributes:
         origin: of the axis.
         unit: of the axis, positive.
-        counts: events, shape (strata, BINS + 3), the last three columns being `MISSING`, `LOWEST`, `HIGHEST`.
-        sums: of weights, same shape.
-        squares: of squared weights, same shape.
-        low: lowest value in each bin over all strata, ∞ for an empty one; shape (BINS,).
-        high: highest value, −∞ for an empty bin.
+        cells: number of events, sum of weights and of their squares, shape (strata, BINS + 3, 3); the last three cells
+            are `MISSING`, `LOWEST`, `HIGHEST`.
+        edges: lowest and highest value in each bin over all strata, ∞ and −∞ for an empty one; shape (BINS, 2).
+        moments: of the finite values, every event counting once and by weights (negative ones as zero): number, sum and
+            sum of squares of the distances from the origin, where no digits are lost; shape (2, 3).
+        ranges: lowest and highest finite value of each stratum, shape (strata, 2).
     """
 
     origin: float
     unit: float
-    counts: NDArray[np.int64]
-    sums: Array
-    squares: Array
-    low: Array
-    high: Array
+    cells: Array
+    edges: Array
+    moments: Array
+    ranges: Array
 
     @classmethod
     def empty(cls, strata: int, origin: float, unit: float) -> Histogram:
         """Make one without entries."""
-        shape = (strata, _CELLS)
-        return cls(
-            origin, unit if np.isfinite(unit) and unit > 0 else 1.0, np.zeros(shape, dtype=np.int64), np.zeros(shape),
-            np.zeros(shape), np.full(BINS, np.inf), np.full(BINS, -np.inf),
-        )  # fmt: skip
+        usable = np.isfinite(unit) and unit > 0
+        nothing = [np.inf, -np.inf]
+        cells, edges = np.zeros((strata, _CELLS, 3)), np.tile(nothing, (BINS, 1))
+        return cls(origin, unit if usable else 1.0, cells, edges, np.zeros((2, 3)), np.tile(nothing, (strata, 1)))
 
     def fill(self, values: NDArray[Any], stratum: NDArray[np.integer], weight: Array) -> None:
         """Add events.
@@ -97,8 +104,38 @@ class Histogram:
             weight: of each event.
         """
         _fill(
-            values, stratum, weight, self.origin, self.unit, self.counts, self.sums, self.squares, self.low, self.high
-        )
+            values, stratum, weight, self.origin, self.unit, self.cells, self.edges, self.moments, self.ranges
+        )  # fmt: skip
+
+    @property
+    def counts(self) -> Array:
+        """Number of events, shape (strata, BINS + 3)."""
+        return self.cells[..., 0]
+
+    @property
+    def sums(self) -> Array:
+        """Sums of weights, same shape."""
+        return self.cells[..., 1]
+
+    @property
+    def squares(self) -> Array:
+        """Sums of squared weights, same shape."""
+        return self.cells[..., 2]
+
+    def mean_and_deviation(self, *, weighted: bool) -> tuple[float, float]:
+        """Return mean and standard deviation (of the population) of the finite values; NaN and 0 if there are none.
+
+        Args:
+            weighted: by weights, negative ones counting as zero; without them where they leave no spread.
+        """
+        found = (np.nan, 0.0)
+        for total, first, second in self.moments[::-1] if weighted else self.moments[:1]:
+            if total > 0:
+                away = first / total
+                found = float(self.origin + away), float(np.sqrt(max(second / total - away**2, 0.0)))
+            if found[1] > 0:
+                break
+        return found
 
     def quantiles(self, mass: Array, shares: tuple[float, ...]) -> Array:
         """Return quantiles of the finite values, interpolated within their bins.
@@ -121,14 +158,14 @@ class Histogram:
         inside = edges[filled]
         position = filled[np.clip(np.searchsorted(inside, cumulative, side="left"), 0, len(filled) - 1)]
         share = 1.0 - (edges[position] - cumulative) / mass[position]
-        low, high = self.low[position], self.high[position]
+        low, high = self.edges[position].T
         return np.asarray(low + np.clip(share, 0.0, 1.0) * (high - low))
 
     @property
     def middles(self) -> Array:
         """A value for each bin: halfway between its lowest and its highest; zero for an empty one."""
-        known = self.low <= self.high
-        return np.where(known, np.where(known, self.low, 0.0) / 2 + np.where(known, self.high, 0.0) / 2, 0.0)
+        known = self.edges[:, 0] <= self.edges[:, 1]
+        return np.asarray(np.where(known[:, None], self.edges, 0.0).mean(axis=1))
 
 
 def equal_parts(histogram: Histogram, mass: Array, points: int) -> Array:

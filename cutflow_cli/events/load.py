@@ -129,7 +129,7 @@ def select(batch: EventBatch, split: Split | None) -> EventBatch:
     """Return the events of one split; all for None."""
     if split is None:
         return batch
-    keep: NDArray[np.bool_] = batch.split == SPLITS.index(split)
+    keep = np.flatnonzero(batch.split == SPLITS.index(split))  # faster by far than a mask, with many columns
     return EventBatch(
         columns={name: values[keep] for name, values in batch.columns.items()},
         label=batch.label[keep],

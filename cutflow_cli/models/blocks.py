@@ -9,6 +9,7 @@ rounded otherwise (see `cutflow_cli.engine.network`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -209,6 +210,7 @@ def _plan(
         force=force,
         libraries=tuple(asked["libraries"]),
         command=command,
+        memory=0.0 if manifest.data.get("streamed") else math.inf,
     )
 
 

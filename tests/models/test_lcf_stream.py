@@ -154,7 +154,7 @@ def test_units_and_weights_are_those_of_the_sample(tmp_path, chosen):
     seen = overview(stream, glance(stream, 0), settings.class_weights, settings.negative_weights)
     sample = events.load("train")
     held, units = prepare(sample, settings), units_of(seen, events.features, settings)
-    unit = held.std if settings.scale == "quantiles" else np.ones(6)
+    unit = held.std
     for found, exact in ((units.mean, held.mean), (units.std, held.std), (units.centre, held.centre)):
         np.testing.assert_allclose(found / unit, exact / unit, atol=1e-3, rtol=1e-9)
     np.testing.assert_allclose(units.limits, held.limits, atol=2e-3)

@@ -54,12 +54,12 @@ def units_of(seen: Overview, features: tuple[str, ...], settings: LcfSettings) -
     origin, unit, centre = (np.empty(len(features)) for _ in range(3))
     limits = np.empty((len(features), 2), dtype=np.float32)
     for i, (name, histogram) in enumerate(zip(features, seen.histograms, strict=True)):
-        origin[i], unit[i] = seen.mean[i], seen.std[i]
+        origin[i], unit[i] = histogram.mean_and_deviation(weighted=False)
         if settings.scale == "quantiles":
             low, middle, high = histogram.quantiles(histogram.counts[:, :BINS].sum(axis=0), (0.16, 0.5, 0.84))
             if high > low:
                 origin[i], unit[i] = middle, (high - low) / 2
-        lowest, highest = float(seen.ranges[i, :, 0].min()), float(seen.ranges[i, :, 1].max())
+        lowest, highest = float(histogram.ranges[:, 0].min()), float(histogram.ranges[:, 1].max())
         centre[i] = _centre(name, settings.centers, histogram, lowest, highest)
         limits[i] = distance(_limits(histogram, settings.trim), centre[i], unit[i])
     return Units(origin, unit, centre, limits)

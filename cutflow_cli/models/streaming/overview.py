@@ -1,7 +1,7 @@
 """What a training split holds, found in two passes: sums of weights, some events, and a histogram of each feature.
 
 It takes the place of the sample in checks, scaling and centres. Numbers of events and sums are exact; quantiles are
-within a bin of the histogram (`engine.histograms`): 2e-4 of half the 16-84 % interval one unit from the median.
+within a bin of the histogram (`engine.histograms`): 5e-4 of half the 16-84 % interval one unit from the median.
 """
 
 from __future__ import annotations
@@ -101,21 +101,11 @@ class Overview:
         glance: what the first pass found.
         rule: what training weights are.
         histograms: one of each feature, by stratum (2 · label + (training weight < 0)), filled with training weights.
-        mean: of the finite values of each feature, every event counting once; shape (features,).
-        std: their standard deviation (of the population).
-        weighted_mean: the same with training weights, negative ones counting as zero; as `mean` where these vanish.
-        weighted_std: likewise.
-        ranges: lowest and highest finite value, shape (features, 2 classes, 2).
     """
 
     glance: Glance
     rule: WeightRule
     histograms: tuple[Histogram, ...]
-    mean: Array
-    std: Array
-    weighted_mean: Array
-    weighted_std: Array
-    ranges: Array
 
     def check(self, stream: SplitStream, *, features_named: bool) -> tuple[str, ...]:
         """Do what `check_sample` does.
@@ -129,7 +119,8 @@ class Overview:
         return check_facts(classes, self._facts(stream.features), stream.path, features_named=features_named)
 
     def _facts(self, names: tuple[str, ...]) -> Iterator[FeatureFacts]:
-        for name, histogram, ranges in zip(names, self.histograms, self.ranges, strict=True):
+        for name, histogram in zip(names, self.histograms, strict=True):
+            ranges = [(part[:, 0].min(), part[:, 1].max()) for part in histogram.ranges.reshape(2, 2, 2)]
             counts = by_class(histogram.counts)
             infinite = int(counts[:, [LOWEST, HIGHEST]].sum())
             finite = counts[:, :BINS].sum(axis=1)
@@ -171,36 +162,12 @@ def overview(stream: SplitStream, seen: Glance, classes: ClassWeights, negative:
     """
     rule = WeightRule.of(seen.events, seen.weights, seen.negative, classes, negative)
     histograms = tuple(_axis(column) for column in seen.chosen.x.T)
-    count = len(histograms)
-    moments = [_Moments(histograms), _Moments(histograms)]
-    ranges = np.tile([np.inf, -np.inf], (count, 2, 1))
     for batch in stream.batches():
         weight = rule.apply(batch.weight, batch.label)
         stratum = (2 * batch.label + (weight < 0)).astype(np.int8)
-        of_class = [batch.label == label for label in (0, 1)]
         for i, histogram in enumerate(histograms):
-            values = batch.x[:, i]
-            histogram.fill(values, stratum, weight)
-            finite = np.isfinite(values)
-            for label in (0, 1):
-                mine = values[of_class[label] & finite]
-                if len(mine):
-                    ranges[i, label] = min(ranges[i, label, 0], mine.min()), max(ranges[i, label, 1], mine.max())
-            good = values[finite].astype(np.float64)
-            moments[0].add(i, good, None)
-            moments[1].add(i, good, np.clip(weight[finite], 0.0, None))
-    (mean, std), (weighted_mean, weighted_std) = (one.result() for one in moments)
-    usable = weighted_std > 0
-    return Overview(
-        seen,
-        rule,
-        histograms,
-        mean,
-        std,
-        np.where(usable, weighted_mean, mean),
-        np.where(usable, weighted_std, std),
-        ranges,
-    )
+            histogram.fill(batch.x[:, i], stratum, weight)
+    return Overview(seen, rule, histograms)
 
 
 def _axis(column: NDArray[Any]) -> Histogram:
@@ -209,28 +176,3 @@ def _axis(column: NDArray[Any]) -> Histogram:
         return Histogram.empty(STRATA, 0.0, 1.0)
     low, middle, high = np.quantile(finite, [0.16, 0.5, 0.84])
     return Histogram.empty(STRATA, float(middle), float(high - low) / 2 if high > low else float(finite.std()))
-
-
-class _Moments:
-    """Mean and standard deviation of columns, from sums about the middle of each histogram: no digits are lost."""
-
-    def __init__(self, histograms: tuple[Histogram, ...]) -> None:
-        self._origin = np.array([histogram.origin for histogram in histograms])
-        self._sums = np.zeros((len(histograms), 3))
-
-    def add(self, feature: int, values: Array, weight: Array | None) -> None:
-        """Add finite values, each counting once where there is no weight."""
-        away = values - self._origin[feature]
-        if weight is None:
-            self._sums[feature] += len(away), away.sum(), away @ away
-        else:
-            self._sums[feature] += weight.sum(), weight @ away, (weight * away) @ away
-
-    def result(self) -> tuple[Array, Array]:
-        """Return means and standard deviations; NaN and zero where there is no weight."""
-        total, first, second = self._sums.T
-        known = total > 0
-        scale = np.where(known, total, 1.0)
-        away = np.where(known, first / scale, np.nan)
-        variance = np.where(known, np.clip(second / scale - (first / scale) ** 2, 0.0, None), 0.0)
-        return self._origin + away, np.sqrt(variance)
