@@ -19,6 +19,12 @@ ROOT = Path(__file__).resolve().parent.parent
 RunCutflow = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what starts real batch systems (`make test-batch`), unless it is asked for by name."""
+    asked = any("batch_systems" in argument for argument in config.args)
+    return True if collection_path.name == "batch_systems" and not asked else None
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The checkout."""
