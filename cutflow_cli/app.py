@@ -15,12 +15,13 @@ from typer.exceptions import TyperException
 
 from cutflow_cli import __version__
 from cutflow_cli.commands import apply, compare, evaluate, export_cuts, generate_mock, ingest, merge
+from cutflow_cli.commands.batch import app as batch
 from cutflow_cli.commands.train import app as train
 from cutflow_cli.engine.allotment import settle_environment
 from cutflow_cli.errors import CutflowError, TemporaryError, UsageError
 
 #: The order in which commands are used, and in which `--help` and the shells list them.
-WORKFLOW = ("generate-mock", "ingest", "merge", "train", "evaluate", "compare", "export-cuts", "apply")
+WORKFLOW = ("generate-mock", "ingest", "merge", "train", "evaluate", "compare", "export-cuts", "apply", "batch")
 
 
 class _WorkflowGroup(TyperGroup):
@@ -70,6 +71,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("export-cuts")(export_cuts.export_cuts)
 app.command("apply")(apply.apply)
+app.add_typer(batch.app, name="batch")
 
 
 def _classify(error: OSError) -> CutflowError:

@@ -116,6 +116,7 @@ FORBIDDEN = {
     "runs": {"models", "engine", "commands", "export", "plots", "report", "app", "evaluation"},
     "evaluation": {"commands", "app", "export"},  # engine has its compiled sums
     "apply": {"commands", "app", "engine", "plots", "models"},
+    "batch": {"commands", "app", "plots"},
 }  # fmt: skip
 
 

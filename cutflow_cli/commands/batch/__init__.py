@@ -1,0 +1,1 @@
+"""The commands of `cutflow batch`: one module each."""
