@@ -112,6 +112,21 @@ def _beside(out: Path) -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+@contextmanager
+def _beside(out: Path) -> Iterator[Path]:
+    """Make a directory beside an output for as long as it is needed.
+
+    It has one name for each output, so that what a killed job left is found and removed by the next.
+    """
+    directory = partial_path(out).with_name(f".{out.name}.parts")
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
 class _Ingest:
     """One run of `ingest`."""
 
