@@ -18,6 +18,7 @@ def run_here(
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command line as `run_cutflow` does, but here: for tests of which only one needs a process of its own."""
     monkeypatch.setattr("cutflow_cli.app._stop_on_signals", lambda: None)  # they are pytest's here
+    monkeypatch.setattr("cutflow_cli.app.settle_environment", lambda: None)  # and so is the environment
     monkeypatch.setenv("NO_COLOR", "1")
 
     def run(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:

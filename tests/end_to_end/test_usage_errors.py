@@ -9,7 +9,7 @@ import pytest
         ("--bogus", "No such option: --bogus; see `cutflow --help`"),
         ("trai", "No such command 'trai'. Did you mean 'train'?; see `cutflow --help`"),
         ("train lcf-parallel", "Missing argument 'EVENTS'; see `cutflow train lcf-parallel --help`"),
-        ("evaluate r --data x --out y --spl t", "No such option: --spl (Possible options: --split); see `cutflow"),
+        ("evaluate r --data x --out y --spli t", "No such option: --spli (Possible options: --split); see `cutflow"),
         ("train lcf-parallel x --out y --epochs 0", "Invalid value for '--epochs': Input should be greater than"),
         ("train lcf-parallel x --out y --preset foo", "'foo' is not one of 'lcf'"),
     ],
