@@ -9,7 +9,7 @@ import pytest
         ("--bogus", "No such option: --bogus; see `cutflow --help`"),
         ("trai", "No such command 'trai'. Did you mean 'train'?; see `cutflow --help`"),
         ("train lcf-parallel", "Missing argument 'EVENTS'; see `cutflow train lcf-parallel --help`"),
-        ("compare a b --sigm 3", "No such option: --sigm (Possible options: --sigma); see `cutflow"),
+        ("compare a b --sigm 3", "No such option: --sigm (Possible options: --sigma, --split)"),
         ("train lcf-parallel x --out y --epochs 0", "Invalid value for '--epochs': Input should be greater than"),
         ("train lcf-parallel x --out y --preset foo", "'foo' is not one of 'lcf'"),
     ],
