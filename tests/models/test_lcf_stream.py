@@ -196,10 +196,10 @@ def test_bootstrapped_stand_ins_vary_as_much_as_the_sample_would(tmp_path):
         return (w * values)[chosen].sum() / w[chosen].sum()
 
     rng = np.random.default_rng(0)
-    expected = np.std([mean(held.weight * rng.poisson(1.0, len(u)), signal, u) for _ in range(150)])
-    drawn = [stand_ins(seen, units, 3, replica) for replica in range(60)]
+    expected = np.std([mean(held.weight * rng.poisson(1.0, len(u)), signal, u) for _ in range(60)])
+    drawn = [stand_ins(seen, units, 3, replica) for replica in range(30)]
     found = np.std([mean(one.weight.astype(float), one.sign < 0, one.u[:, 0].astype(float)) for one in drawn])
-    assert found == pytest.approx(expected, rel=0.3)
+    assert found == pytest.approx(expected, rel=0.45)  # each is known to 13 % or less
 
 
 def test_an_epoch_of_a_parallel_flow_stops_growing():

@@ -142,6 +142,7 @@ def cabin_scan(
     seed: options.Seed = 0,
     device: options.DeviceOption = Device.AUTO,
     threads: options.Threads = None,
+    memory: options.Memory = None,
     force: options.Force = False,
     fresh: options.Fresh = False,
     time_limit: options.TimeLimit = None,
@@ -163,7 +164,7 @@ def cabin_scan(
     resolved, departures = checked_settings(CabinSettings, PRESETS, chosen, settings)
     request = Request(
         events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json,
-        time_limit, keep_state,
+        time_limit, keep_state, memory=memory,
     )  # fmt: skip
     run_method("cabin-scan", CabinScan(resolved), departures, request)
 

@@ -42,6 +42,11 @@ class Finished:
     roughness: float
     free_roughness: float
 
+    @property
+    def every(self) -> tuple[CutFlow, ...]:
+        """All of these flows."""
+        return (*self.flows, *self.learned, *(self.moved or ()), *(self.free or ()))
+
 
 class Finisher:
     """Turns parameters into flows; what replicas share is done once.
@@ -59,6 +64,11 @@ class Finisher:
         self._sample, self._data, self._settings, self._landscape = sample, data, settings, landscape
         self._dtypes = [sample.dtypes[name] for name in sample.features]
         self._between = np.empty(0) if settings.single else positions(settings.targets, "averaged")
+
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """Type of each feature's column."""
+        return self._sample.dtypes
 
     def templates(self, replica: int) -> list[CutFlow]:
         """Return the flows of all working points, without cuts."""

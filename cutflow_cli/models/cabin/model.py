@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.engine.checkpoint import FinishedReplicas
 from cutflow_cli.engine.loop import Stepper, history_columns, train
-from cutflow_cli.errors import Interrupted
+from cutflow_cli.errors import Interrupted, UsageError
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.models.cabin.directions import Directions, find_directions
 from cutflow_cli.models.cabin.finish import Finished, Finisher
 from cutflow_cli.models.cabin.landscape import Landscape, survey
-from cutflow_cli.models.cabin.prepare import Neurons, Prepared, prepare, replica_weights
+from cutflow_cli.models.cabin.prepare import Neurons, Prepared, prepare, prepare_part, replica_weights
 from cutflow_cli.models.cabin.settings import CabinSettings
-from cutflow_cli.models.cabin.working_points import combined
+from cutflow_cli.models.cabin.working_points import Counts, HeldCounts, combined
 from cutflow_cli.models.protocol import Fitted, TrainingContext
 from cutflow_cli.models.weights import resolve_bootstrap
+
+if TYPE_CHECKING:
+    from cutflow_cli.models.streaming.source import Source
 
 Array = NDArray[np.float64]
 Path = Literal["auto", "fused", "torch"]
@@ -30,6 +34,19 @@ _WINDOW = 1.5
 _SAME = "nothing in this method is random, so replicas would be the same; use --replicas 1"
 #: Share of the progress that the gradient is given where the exact step follows.
 _GRADIENT_SHARE = 0.2
+
+
+class MakeStepper(Protocol):
+    """Makes what trains, once sides and weights are known."""
+
+    def __call__(self, neurons: Neurons, weights: Sequence[Array], *, bootstrap: bool) -> Stepper:
+        """Make it.
+
+        Args:
+            neurons: what each neuron looks at.
+            weights: training weights of each replica, of the events in memory.
+            bootstrap: whether each replica has its own bootstrap.
+        """
 
 
 class CabinScan:
@@ -64,13 +81,94 @@ class CabinScan:
         Returns:
             For each working point one flow per replica, then their consensus; the table `working_points`.
         """
-        settings, started = self.settings, time.perf_counter()
+        started = time.perf_counter()
+        data = prepare(sample, self.settings)
+
+        def make(neurons: Neurons, weights: Sequence[Array], *, bootstrap: bool) -> Stepper:
+            del bootstrap  # the weights have it
+            return self._stepper(data, weights, neurons, context)
+
+        return self._trained(sample, data, make, HeldCounts(sample, context.validation), context, started)
+
+    def fit_stream(self, source: Source, context: TrainingContext) -> Fitted:
+        """Train on events that are not held in memory.
+
+        The gradient sums over all events (`stream_stepper`), and all efficiencies, the recommended working point and
+        N−1 losses are counted on all events. Sides and the exact step, which jumps among events, are found on a fixed
+        choice of `CHOSEN` events of each class, by the hash of their rows: boundaries have that choice's errors.
+
+        Args:
+            source: the events.
+            context: seed, replicas, device, checkpoint.
+
+        Raises:
+            UsageError: for settings that only the torch path covers.
+        """
+        from cutflow_cli.models.cabin.stream_counts import StreamCounts
+        from cutflow_cli.models.cabin.stream_stepper import PiecewiseStepper, fill_pieces
+        from cutflow_cli.models.streaming.overview import glance, overview
+
+        settings, started, stream = self.settings, time.perf_counter(), source.train
+        if not self._covered(context):
+            msg = "--learn-weights, a device other than the CPU and this --steepness need the events in memory; "
+            raise UsageError(msg + "give enough --memory, or leave them out")
+        seen = overview(stream, glance(stream, context.seed), settings.class_weights, settings.negative_weights)
+        notes = seen.check(stream, features_named=source.features_named)
+        for text in notes:
+            source.say(text)
+        mean, std = np.array([histogram.mean_and_deviation(weighted=True) for histogram in seen.histograms]).T
+        sample = seen.glance.chosen
+        steppers: list[PiecewiseStepper] = []
+
+        def make(neurons: Neurons, weights: Sequence[Array], *, bootstrap: bool) -> Stepper:
+            del weights  # of the chosen events
+            steppers.append(
+                PiecewiseStepper(
+                    lambda: fill_pieces(
+                        stream, seen.glance.events, seen.rule, (mean, std), neurons, settings.steepness
+                    ),
+                    neurons, settings, context.seed, context.replicas, bootstrap=bootstrap, threads=context.threads,
+                )
+            )  # fmt: skip
+            return steppers[0]
+
+        counts = StreamCounts(source, seen.glance.scales, context.threads)
+        try:
+            fitted = self._trained(sample, prepare_part(sample, settings, mean, std), make, counts, context, started)
+        finally:
+            for stepper in steppers:
+                stepper.close()
+        resolved = {**fitted.resolved, "streamed": "windows", "exact_step_events": len(sample)}
+        return replace(fitted, warnings=(*notes, *fitted.warnings), resolved=resolved)
+
+    def memory(self, events: int, features: int) -> float:
+        """Estimate the bytes that training in memory needs, for ten replicas at most."""
+        faces = features * (2 if self.settings.windows or self.settings.learn_weights else 1)
+        return events * (16.0 * features + 4.0 * faces + 24.0 * faces * self.settings.exact + 200.0)
+
+    def _covered(self, context: TrainingContext) -> bool:
+        """Say whether the compiled path does what is asked for."""
+        from cutflow_cli.models.cabin.fused import LARGEST_STEEPNESS
+
+        settings = self.settings
+        return context.device == "cpu" and not settings.learn_weights and settings.steepness <= LARGEST_STEEPNESS
+
+    def _trained(
+        self,
+        sample: EventSample,
+        data: Prepared,
+        make: MakeStepper,
+        counts: Counts,
+        context: TrainingContext,
+        started: float,
+    ) -> Fitted:
+        """Train all replicas, finish each on the sample, and combine them."""
+        settings = self.settings
         bootstrap = resolve_bootstrap(settings.bootstrap, context.replicas, _SAME)
-        data = prepare(sample, settings)
         directions = find_directions(sample, data, settings)
         neurons = _neurons(directions, sample, settings)
         weights = [replica_weights(data, bootstrap, context.seed, replica) for replica in context.replicas]
-        stepper = self._stepper(data, weights, neurons, context)
+        stepper = make(neurons, weights, bootstrap=bootstrap)
         prepared = time.perf_counter()
         share = _GRADIENT_SHARE if settings.exact else 1.0
         history = train(
@@ -84,7 +182,7 @@ class CabinScan:
         finisher = Finisher(sample, data, settings, _landscape(sample, data, neurons, settings))
         finished = self._finish(finisher, stepper, neurons, weights, context)
         exact = time.perf_counter()
-        result = combined(finisher, finished, sample, context, settings.fom)
+        result = combined(finisher, finished, counts, context, settings.fom)
         rows = history_columns(history, context.replicas)
         timings = {
             "prepare": prepared - started,
@@ -109,15 +207,13 @@ class CabinScan:
         )
 
     def _stepper(self, data: Prepared, weights: Sequence[Array], neurons: Neurons, context: TrainingContext) -> Stepper:
-        from cutflow_cli.models.cabin.fused import LARGEST_STEEPNESS, FusedStepper
+        from cutflow_cli.models.cabin.fused import FusedStepper
 
-        settings = self.settings
-        covered = context.device == "cpu" and not settings.learn_weights and settings.steepness <= LARGEST_STEEPNESS
-        if self._path == "torch" or (self._path == "auto" and not covered):
+        if self._path == "torch" or (self._path == "auto" and not self._covered(context)):
             from cutflow_cli.models.cabin.torch_path import TorchStepper
 
-            return TorchStepper(data, weights, neurons, settings, context.device)
-        return FusedStepper(data, weights, neurons, settings, context.threads)
+            return TorchStepper(data, weights, neurons, self.settings, context.device)
+        return FusedStepper(data, weights, neurons, self.settings, context.threads)
 
     def _finish(
         self,

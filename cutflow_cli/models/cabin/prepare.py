@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,18 +71,48 @@ def prepare(sample: EventSample, settings: CabinSettings) -> Prepared:
         UsageError: if a direction is for no feature.
         InputError: if the training weights of a class do not sum to a positive number.
     """
-    for name in settings.directions:
-        if name not in sample.features:
-            msg = f"--direction {name}: no such feature; {nearest(name, sample.features)}"
-            raise UsageError(msg)
+    _refuse_unknown(sample, settings)
     weight = training_weights(sample.weight, sample.label, settings.class_weights, settings.negative_weights)
     mean, std = np.empty(len(sample.features)), np.empty(len(sample.features))
     z = np.empty(sample.x.shape, dtype=np.float32)
     for i in range(len(sample.features)):
         values = sample.x[:, i].astype(np.float64)
         mean[i], std[i] = _moments(values, weight)
-        z[:, i] = np.clip((values - mean[i]) / std[i], -1e30, 1e30)
+        z[:, i] = standardised(values, mean[i], std[i])
     return Prepared(z, sample.label == 1, weight, mean, std)
+
+
+def prepare_part(
+    sample: EventSample, settings: CabinSettings, mean: NDArray[np.float64], std: NDArray[np.float64]
+) -> Prepared:
+    """Standardise a part of the training split by what is known of the whole.
+
+    Args:
+        sample: the part.
+        settings: of the training.
+        mean: of each feature, shape (features,).
+        std: standard deviations.
+
+    Raises:
+        UsageError: if a direction is for no feature.
+        InputError: if the training weights of a class do not sum to a positive number.
+    """
+    _refuse_unknown(sample, settings)
+    weight = training_weights(sample.weight, sample.label, settings.class_weights, settings.negative_weights)
+    z = np.stack([standardised(sample.x[:, i], mean[i], std[i]) for i in range(len(sample.features))], axis=1)
+    return Prepared(z, sample.label == 1, weight, mean, std)
+
+
+def standardised(values: NDArray[Any], mean: float, std: float) -> NDArray[np.float32]:
+    """Return values of one feature in standard deviations from its mean."""
+    return np.clip((values.astype(np.float64) - mean) / std, -1e30, 1e30).astype(np.float32)
+
+
+def _refuse_unknown(sample: EventSample, settings: CabinSettings) -> None:
+    for name in settings.directions:
+        if name not in sample.features:
+            msg = f"--direction {name}: no such feature; {nearest(name, sample.features)}"
+            raise UsageError(msg)
 
 
 def _moments(values: NDArray[np.float64], weight: NDArray[np.float64]) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,17 +42,77 @@ def count(flows: Sequence[CutFlow], sample: EventSample | None, fom: str) -> Cou
     if sample is None:
         return Counted(nothing, nothing, nothing, nothing)
     signal = sample.label == 1
-    sums = np.zeros((len(flows), 4))
+    sums = np.zeros((len(flows), 3))
     for i, flow in enumerate(flows):
         kept = flow.mask(sample.columns, len(sample))
         s, b = sample.expected[kept & signal], sample.expected[kept & ~signal]
-        sums[i] = s.sum(), b.sum(), (b**2).sum(), 0.0
-        sums[i, 3] = sums[i, 1] ** 2 / sums[i, 2] if sums[i, 2] > 0 else 0.0
+        sums[i] = s.sum(), b.sum(), (b**2).sum()
     totals = [float(sample.expected[mask].sum()) for mask in (signal, ~signal)]
+    return counted(sums, totals, fom)
+
+
+def counted(sums: Array, totals: Sequence[float], fom: str) -> Counted:
+    """Turn sums of expected events into what flows keep.
+
+    Args:
+        sums: what each flow keeps: signal, background, and the background's sum of squares; shape (flows, 3).
+        totals: signal and background before any cut.
+        fom: figure of merit.
+    """
+    nothing = np.full(len(sums), np.nan)
+    some = sums[:, 2] > 0
+    effective = np.where(some, sums[:, 1] ** 2 / np.where(some, sums[:, 2], 1.0), 0.0)
     if min(totals) <= 0:
-        return Counted(nothing, nothing, sums[:, 3], nothing)
+        return Counted(nothing, nothing, effective, nothing)
     yields = Yields(sums[:, 0], sums[:, 1], sums[:, 2], *totals)
-    return Counted(sums[:, 0] / totals[0], sums[:, 1] / totals[1], sums[:, 3], figure_of_merit(fom, yields))
+    return Counted(sums[:, 0] / totals[0], sums[:, 1] / totals[1], effective, figure_of_merit(fom, yields))
+
+
+class Counts(Protocol):
+    """Counts flows on train and validation, whether these are in memory or not."""
+
+    @property
+    def validates(self) -> bool:
+        """Whether there is a validation split of both classes; known once `look` was called."""
+
+    def look(self, flows: Sequence[CutFlow]) -> None:
+        """Be told of flows that will be counted, so that one pass over the events counts them all."""
+
+    def count(self, flows: Sequence[CutFlow], fom: str, *, validation: bool) -> Counted:
+        """Count hard cuts; all NaN on a validation split that is not there."""
+
+    def with_n_minus_1(self, flows: Sequence[CutFlow]) -> tuple[tuple[CutFlow, ...], tuple[bool, ...]]:
+        """Fill in what each cut is worth on train, and say of each flow whether it keeps any signal event there."""
+
+
+class HeldCounts:
+    """Counts flows on samples in memory.
+
+    Args:
+        train: the training split.
+        validation: the validation split; None where there is none.
+    """
+
+    def __init__(self, train: EventSample, validation: EventSample | None) -> None:
+        self._train, self._validation = train, validation
+
+    @property
+    def validates(self) -> bool:
+        """Whether there is a validation split of both classes."""
+        return self._validation is not None
+
+    def look(self, flows: Sequence[CutFlow]) -> None:
+        """Do nothing: events are at hand whenever they are needed."""
+
+    def count(self, flows: Sequence[CutFlow], fom: str, *, validation: bool) -> Counted:
+        """Count hard cuts; all NaN on a validation split that is not there."""
+        return count(flows, self._validation if validation else self._train, fom)
+
+    def with_n_minus_1(self, flows: Sequence[CutFlow]) -> tuple[tuple[CutFlow, ...], tuple[bool, ...]]:
+        """Fill in what each cut is worth on train, and say of each flow whether it keeps any signal event there."""
+        train = self._train
+        keeps = tuple(bool((flow.mask(train.columns, len(train)) & (train.label == 1)).any()) for flow in flows)
+        return tuple(with_n_minus_1(flow, train) for flow in flows), keeps
 
 
 def recommend(judged: Counted, fom: str) -> tuple[int, str | None]:
@@ -96,40 +156,41 @@ class Combined:
 
 
 def combined(
-    finisher: Finisher, finished: Sequence[Finished], sample: EventSample, context: TrainingContext, fom: str
+    finisher: Finisher, finished: Sequence[Finished], counts: Counts, context: TrainingContext, fom: str
 ) -> Combined:
     """Combine replicas at each working point, count everything, and recommend one.
 
     Args:
         finisher: of the run.
         finished: one for each replica.
-        sample: the training split.
-        context: with replicas and validation split.
+        counts: counts on train and validation.
+        context: with replicas.
         fom: figure of merit, a key of `FIGURES_OF_MERIT`.
     """
-    agreed = tuple(_agreed(finisher, [one.flows[t] for one in finished], sample) for t in range(len(finished[0].flows)))
-    judged = count(agreed, context.validation or sample, fom)
-    recommended, warnings = None, _concerns(agreed, sample)
+    agreed = tuple(_agreed(finisher, [one.flows[t] for one in finished]) for t in range(len(finished[0].flows)))
+    counts.look([*agreed, *(flow for one in finished for flow in one.every)])
+    judged = counts.count(agreed, fom, validation=counts.validates)
+    flows = [flow for t, last in enumerate(agreed) for flow in (*(one.flows[t] for one in finished), last)]
+    filled, keeps = counts.with_n_minus_1(flows)
+    recommended, warnings = None, _concerns(agreed, keeps[len(finished) :: len(finished) + 1])
     if len(agreed) > 1:
         best, note = recommend(judged, fom)
         recommended = agreed[best].working_point
         warnings += [note] if note else []
-        if context.validation is None:
+        if not counts.validates:
             warnings.append("there is no validation split: the recommended working point was chosen on train")
     parts = [
-        _rows(replica, one.flows, one, sample, context, fom)
-        for replica, one in zip(context.replicas, finished, strict=True)
+        _rows(replica, one.flows, one, counts, fom) for replica, one in zip(context.replicas, finished, strict=True)
     ]
-    parts.append(_rows(CONSENSUS_REPLICA, agreed, None, sample, context, fom))
+    parts.append(_rows(CONSENSUS_REPLICA, agreed, None, counts, fom))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     columns["recommended"] = columns["working_point"] == recommended
-    flows = [flow for t, last in enumerate(agreed) for flow in (*(one.flows[t] for one in finished), last)]
-    return Combined(tuple(with_n_minus_1(flow, sample) for flow in flows), columns, recommended, tuple(warnings))
+    return Combined(filled, columns, recommended, tuple(warnings))
 
 
-def _agreed(finisher: Finisher, flows: Sequence[CutFlow], sample: EventSample) -> CutFlow:
+def _agreed(finisher: Finisher, flows: Sequence[CutFlow]) -> CutFlow:
     """Return what replicas agree on, moved to the target where they are finished exactly and differ."""
-    agreed = consensus(flows).rounded(sample.dtypes)
+    agreed = consensus(flows).rounded(finisher.dtypes)
     return agreed if len(flows) == 1 else finisher.moved_to_target(agreed)
 
 
@@ -137,16 +198,21 @@ def _rows(
     replica: int,
     flows: tuple[CutFlow, ...],
     finished: Finished | None,
-    sample: EventSample,
-    context: TrainingContext,
+    counts: Counts,
     fom: str,
 ) -> dict[str, NDArray[Any]]:
     """Return the columns of one replica, or of the consensus, which has no gradient of its own."""
-    train, validation = count(flows, sample, fom), count(flows, context.validation, fom)
+    train, validation = (counts.count(flows, fom, validation=on) for on in (False, True))
     unknown = np.full(len(flows), np.nan)
-    learned = Counted(unknown, unknown, unknown, unknown) if finished is None else count(finished.learned, sample, fom)
-    moved = unknown if finished is None or finished.moved is None else count(finished.moved, sample, fom).background
-    free = unknown if finished is None or finished.free is None else count(finished.free, sample, fom).background
+    learned = (
+        Counted(unknown, unknown, unknown, unknown)
+        if finished is None
+        else counts.count(finished.learned, fom, validation=False)
+    )
+    moved, free = (
+        unknown if some is None else counts.count(some, fom, validation=False).background
+        for some in ((None, None) if finished is None else (finished.moved, finished.free))
+    )
     return {
         "replica": np.full(len(flows), replica, dtype=np.int32),
         "working_point": np.array([flow.working_point for flow in flows]),
@@ -167,10 +233,9 @@ def _rows(
     }
 
 
-def _concerns(agreed: Sequence[CutFlow], sample: EventSample) -> list[str]:
+def _concerns(agreed: Sequence[CutFlow], keeps: Sequence[bool]) -> list[str]:
     """Say in words what a user should look at before trusting the scan."""
-    kept = [flow.mask(sample.columns, len(sample)) & (sample.label == 1) for flow in agreed]
-    empty = [flow.working_point for flow, mask in zip(agreed, kept, strict=True) if not mask.any()]
+    empty = [flow.working_point for flow, some in zip(agreed, keeps, strict=True) if not some]
     unsure = [
         f"{step.cut.observable} at {flow.working_point}"
         for flow in agreed
