@@ -111,6 +111,15 @@ def evaluate(
             "--log/--no-log", help="Distributions on a logarithmic axis, or not.", show_default="as each panel needs"
         ),
     ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLUSTER",
+            help="Have a dask.distributed cluster count the events: tcp://HOST:PORT, local:N, or a file that describes "
+            "one. Its workers must see the same disk; figures are drawn here.",
+            show_default="this process counts",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON instead of tables.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a report made from something else.")] = False,
 ) -> None:
@@ -132,6 +141,7 @@ def evaluate(
 
     Exits with 4 if a run keeps no signal event.
     """
+    from cutflow_cli.cluster.connect import open_executor
     from cutflow_cli.evaluation.evaluate import evaluate_runs
     from cutflow_cli.metrics.options import read_options
     from cutflow_cli.plots.look import read_look
@@ -141,7 +151,7 @@ def evaluate(
         raise UsageError(msg)
     look = read_look(figures, style, label, lumi, log)
     options = read_options(background_systematic or (), fom or (), min_effective_events, punzi_a, punzi_b)
-    with terminal.progress("evaluate") as progress:
+    with open_executor(dask, terminal.note) as executor, terminal.progress("evaluate") as progress:
         report = evaluate_runs(
             runs or [],
             data,
@@ -155,6 +165,7 @@ def evaluate(
             force=force,
             command=shlex.join(["cutflow", *sys.argv[1:]]),
             progress=progress,
+            executor=executor,
         )
     if not report.fresh:
         terminal.note(f"{out}: already done, the same runs, events and settings")

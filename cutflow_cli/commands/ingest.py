@@ -12,6 +12,7 @@ import typer
 
 from cutflow_cli.commands import ingest_options as options
 from cutflow_cli.commands import terminal
+from cutflow_cli.errors import UsageError
 
 _INSTEAD = "Instead of a settings file"
 _BOTH = "Instead of a settings file, or replacing its value"
@@ -222,6 +223,15 @@ def ingest(
             metavar="I/N", help="Read one part of the files only, for `cutflow merge`.", show_default="all files"
         ),
     ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLUSTER",
+            help="Have a dask.distributed cluster read the files: tcp://HOST:PORT, local:N, or a file that describes "
+            "one. Its workers must see the same disk.",
+            show_default="this process reads",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -237,6 +247,10 @@ def ingest(
     --preselect 'fatjet.size > 0' --luminosity 139 --signal-cross-section 0.13 --background-cross-section 17444
     --out events.parquet
     """
+    if dask is not None and shard is not None:
+        msg = "--dask makes and merges shards itself; leave out --shard"
+        raise UsageError(msg)
+    from cutflow_cli.cluster.connect import open_executor
     from cutflow_cli.commands.ingest_result import print_ingested
     from cutflow_cli.events.ingest import ingest as run
     from cutflow_cli.observables import NOTHING, load_user_observables
@@ -272,7 +286,7 @@ def ingest(
     tables = options.given_only(features=feature, spectators=spectator)
     more = {"preselection": preselect or [], "variations": options.variations(variation or [])}
     settings, base = options.settings_of(settings_file, per_process, common, tables, overrides, more)
-    with terminal.progress("ingest") as progress:
+    with open_executor(dask, terminal.note) as executor, terminal.progress("ingest") as progress:
         made = run(
             settings,
             out,
@@ -282,6 +296,7 @@ def ingest(
             force=force,
             command=shlex.join(["cutflow", *sys.argv[1:]]),
             progress=progress,
+            executor=executor,
         )
     print_ingested(made, as_json=as_json)
     if made.skipped:

@@ -24,6 +24,7 @@ from cutflow_cli.events.assemble import (
     write_blocks,
 )
 from cutflow_cli.events.description import ShardDescription
+from cutflow_cli.events.divided import make_shards, remove_shards
 from cutflow_cli.events.find import identity
 from cutflow_cli.events.finish import CountedFile, Finisher
 from cutflow_cli.events.merge import merge
@@ -34,6 +35,7 @@ from cutflow_cli.events.schema import ROW_GROUP_EVENTS, EventsMetadata
 from cutflow_cli.events.settings import IngestSettings
 from cutflow_cli.events.shards import ShardWriter, digest_of_shard
 from cutflow_cli.events.table import description_of
+from cutflow_cli.executor import HERE, Executor
 from cutflow_cli.observables import NOTHING, UserObservables
 
 
@@ -48,6 +50,7 @@ def ingest(
     command: str | None = None,
     progress: Progress | None = None,
     chunk_rows: int = ROW_GROUP_EVENTS,
+    executor: Executor = HERE,
 ) -> Ingested:
     """Read users' files into an events file, unless the same one is there already.
 
@@ -64,6 +67,7 @@ def ingest(
         command: the command line, kept in the metadata.
         progress: told after each chunk.
         chunk_rows: rows of a file held in memory at most; the result does not depend on it beyond rounding of sums.
+        executor: reads the files, some at a time, if it is not this process; the events file is the same.
 
     Raises:
         UsageError: if settings are impossible, or something else is at `out` and `force` is not set.
@@ -77,6 +81,8 @@ def ingest(
     task = _Ingest(recipe, chunk_rows, progress, command)
     if shard is not None:
         return task.as_shard(out, force=force)
+    if not executor.is_here:
+        return task.by_workers(out, base or Path(), executor, force=force)
     if settings.keep_quantiles is not None:
         return task.through_shard(out, force=force)
     return task.at_once(out, force=force)
@@ -111,7 +117,7 @@ class _Ingest:
 
     def __init__(self, recipe: Recipe, chunk_rows: int, progress: Progress, command: str | None) -> None:
         self.recipe = recipe
-        self.merging = _part(progress, _READ, 1.0)
+        self.working, self.merging = _part(progress, _CHECKED, _READ), _part(progress, _READ, 1.0)
         trimmed = recipe.shard == (1, 1) and recipe.settings.keep_quantiles is not None
         self.reader = EventReader(recipe, chunk_rows, _part(progress, _CHECKED, _READ if trimmed else 1.0))
         self.command = command
@@ -198,4 +204,14 @@ class _Ingest:
             shard = directory / "events.parquet"
             self.as_shard(shard, force=True)
             merged = merge([shard], out, force=force, command=self.command, progress=self.merging)
+        return self.made(out, merged.metadata, written=True, notes=merged.notes)
+
+    def by_workers(self, out: Path, base: Path, executor: Executor, *, force: bool) -> Ingested:
+        """Have all events read by workers, which share a disk with this process."""
+        existing = description_of(out)
+        if decide(out, self.recipe.digest, None if existing is None else existing.digest, force=force) is Action.DONE:
+            return self.made(out, existing, written=False)
+        shards = make_shards(self.recipe, out, base, executor, self.command, self.working)
+        merged = merge(shards, out, force=force, command=self.command, progress=self.merging)
+        remove_shards(out)
         return self.made(out, merged.metadata, written=True, notes=merged.notes)

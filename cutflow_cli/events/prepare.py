@@ -48,9 +48,7 @@ def make_recipe(
     processes = tuple(
         _process(name, item, settings, nodes, preselection, user_defined) for name, item in settings.processes.items()
     )
-    found = [
-        (process, file) for process in processes for file in find_files(process.settings.files, base, process.name)
-    ]
+    found = _found(processes, base)
     _refuse_shared_rows(found)
     chosen = _of_shard(found, shard)
     surveyed = survey(chosen, skip_bad=settings.on_bad_file == "skip", complete=shard == (1, 1), progress=progress)
@@ -68,6 +66,28 @@ def make_recipe(
     )
     recipe.check()
     return recipe
+
+
+def files_of_shards(recipe: Recipe, base: Path, most: int) -> list[list[FilePlan]]:
+    """Divide the files of a recipe as `--shard` does.
+
+    Args:
+        recipe: of all files.
+        base: the directory that file patterns start from.
+        most: how many shards at most; there are no more than files.
+
+    Returns:
+        The files of each shard, without those that are skipped.
+    """
+    found = _found(recipe.processes, base)
+    of = min(len(found), most)
+    plans = {(plan.process.name, plan.file.location): plan for plan in recipe.files}
+    parts = [_of_shard(found, (number, of)) for number in range(1, of + 1)]
+    return [[plans[process.name, file] for process, file in part if (process.name, file) in plans] for part in parts]
+
+
+def _found(processes: Iterable[ProcessRecipe], base: Path) -> list[tuple[ProcessRecipe, Location]]:
+    return [(process, file) for process in processes for file in find_files(process.settings.files, base, process.name)]
 
 
 def _below(base: Path, file: Location) -> str:
