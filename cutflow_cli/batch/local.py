@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from cutflow_cli.batch.manifest import Plan
+from cutflow_cli.batch.task_status import read_status
 from cutflow_cli.errors import Interrupted, TemporaryError, UsageError
 
 #: Attempts at a task that fails for a passing reason, and seconds before the next.
@@ -37,6 +38,11 @@ class _Pool:
         for process in list(self.running.values()):
             process.terminate()
 
+    def is_done(self, number: int) -> bool:
+        status = read_status(self.plan.directory(number))
+        there = (self.plan.path / self.plan.task(number).out).exists()
+        return status is not None and status.state == "done" and there
+
     def start(self, number: int) -> None:
         self.attempts[number] += 1
         threads = max(1, len(os.sched_getaffinity(0)) // self.workers)
@@ -53,7 +59,11 @@ class _Pool:
 
     def step(self) -> None:
         while self.waiting and len(self.running) < self.workers and self.waiting[0][0] <= time.monotonic():
-            self.start(self.waiting.popleft()[1])
+            number = self.waiting.popleft()[1]
+            if self.is_done(number):  # by somebody else meanwhile
+                self.codes[number] = 0
+            else:
+                self.start(number)
         for number, process in list(self.running.items()):
             if process.poll() is not None:
                 del self.running[number]

@@ -21,7 +21,7 @@ from types import FrameType
 from cutflow_cli.artifacts import partial_path
 from cutflow_cli.batch.lock import Lock, Owner, held
 from cutflow_cli.batch.manifest import RESULTS, InputFile, Plan, Task, current_digests, read_plan
-from cutflow_cli.batch.task_status import DONE_CODES, LOG, TaskStatus, now, read_status, reason_in_log
+from cutflow_cli.batch.task_status import DONE_CODES, HEADER, LOG, TaskStatus, now, read_status, reason_in_log
 from cutflow_cli.errors import InputError, Interrupted, TemporaryError
 
 STOPPED = Interrupted.exit_code
@@ -132,7 +132,7 @@ def _execute(plan: Plan, task: Task, log: Path, lock: Lock, attempt: int, forwar
     """Run the command; return its exit code, negative for the signal that ended it."""
     (plan.path / task.out).parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as stream:
-        stream.write(f"# attempt {attempt}, {now()}: cutflow {shlex.join(task.argv)}\n".encode())
+        stream.write(f"{HEADER}{attempt}, {now()}: cutflow {shlex.join(task.argv)}\n".encode())
         stream.flush()
         process = subprocess.Popen(
             _command(task),

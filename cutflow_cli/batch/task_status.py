@@ -11,6 +11,8 @@ from cutflow_cli.artifacts import read_json, write_json
 from cutflow_cli.errors import InputError
 
 STATUS, LOG = "status.json", "log.txt"
+#: Begins the line that an attempt writes into the log before its command does.
+HEADER = "# attempt "
 State = Literal["running", "done", "failed", "stopped"]
 #: Exit codes of a finished task: done, and done with skipped files.
 DONE_CODES = (0, 5)
@@ -84,14 +86,15 @@ def now() -> str:
 
 
 def reason_in_log(log: Path) -> str | None:
-    """Return the last thing that a command said: its error, or else the last line; None if it said nothing."""
+    """Return the last thing that the last command said: its error, or else a line; None if it said nothing."""
     try:
         with log.open("rb") as stream:
             stream.seek(max(0, log.stat().st_size - _TAIL))
             text = stream.read().decode(errors="replace")
     except FileNotFoundError:
         return None
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    attempt = text.rpartition(HEADER)[2].partition("\n")[2] if HEADER in text else text
+    lines = [line.strip() for line in attempt.splitlines() if line.strip()]
     if lines and lines[-1].startswith("cutflow: "):
         return lines[-1].removeprefix("cutflow: ")
     return lines[-1] if lines else None
