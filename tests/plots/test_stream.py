@@ -70,8 +70,8 @@ def test_batches_do_not_matter(tmp_path, arrays, monkeypatch):
     batches = type(events).batches
     seen = []
 
-    def small(self, columns=None, rows=None):
-        for batch in batches(self, columns, 100):
+    def small(self, columns=None, rows=None, **others):
+        for batch in batches(self, columns, 100, **others):
             seen.append(len(batch))
             yield batch
 
