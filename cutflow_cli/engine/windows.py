@@ -76,6 +76,8 @@ class Windows:
             window: of each event, shape (events,).
             values: shape (events, columns).
         """
+        if not len(window):
+            return
         order = np.argsort(window, kind="stable")
         which, first = np.unique(window[order], return_index=True)
         for number, rows in zip(which.tolist(), np.split(order, first[1:]), strict=True):

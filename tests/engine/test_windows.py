@@ -16,6 +16,7 @@ def test_events_come_back_in_their_windows_in_the_order_of_their_adding():
     stored = Windows(np.bincount(window, minlength=6), 3)
     for start in range(0, 1000, 130):
         stored.add(window[start : start + 130], values[start : start + 130])
+        stored.add(window[:0], values[:0])
     for number in (3, 0, 5, 4, 1, 2):
         np.testing.assert_array_equal(stored.read(number), values[window == number])
     stored.close()

@@ -24,7 +24,7 @@ from cutflow_cli.models.weights import ClassWeights, NegativeWeights, WeightRule
 Array = NDArray[np.float64]
 
 #: Events of each class that are chosen to be held in memory.
-CHOSEN = 1 << 18
+CHOSEN = 1 << 16
 #: Strata of the histograms: background and signal, each of positive and of negative training weight.
 STRATA = 4
 
