@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import signal
 import threading
-import time
 from dataclasses import dataclass
+from time import monotonic
 from types import FrameType, TracebackType
 
 from cutflow_cli.errors import UsageError
@@ -45,7 +45,7 @@ class TimeLimit:
         if seconds <= 0:
             msg = f"--time-limit {text}: give seconds such as 3600, or a time such as 1h30m"
             raise UsageError(msg)
-        return cls(seconds, time.monotonic() + seconds, text)
+        return cls(seconds, monotonic() + seconds, text)
 
 
 class StopRequest:
@@ -73,7 +73,7 @@ class StopRequest:
 
     def why(self) -> str | None:
         """Say why to stop; None to go on."""
-        now = time.monotonic()
+        now = monotonic()
         if self._asked is not None:
             self._longest = max(self._longest, now - self._asked)
         first, self._asked = self._asked is None, now
@@ -81,7 +81,7 @@ class StopRequest:
             self.out_of_time = True
             self.reason = f"--time-limit {self._limit.text}"
             if first:
-                self.reason += ", which the first step did not fit into,"
+                self.reason += " (the first step took longer)"
         return self.reason
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:

@@ -220,7 +220,7 @@ def _train(
                 fitted = plan.method.fit_stream(source, context)
         except Interrupted as interrupted:
             if stop.out_of_time and _stamp(checkpoint) == before:
-                msg = f"{stop.reason}: too short, nothing was finished that could be kept; give more"
+                msg = f"{stop.reason}: nothing was finished that could be kept for the next start; give more time"
                 raise UsageError(msg) from interrupted
             raise
     fitted = replace(fitted, warnings=(*notes, *fitted.warnings))
