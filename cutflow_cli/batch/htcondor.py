@@ -17,7 +17,11 @@ from cutflow_cli.errors import InputError, UsageError
 _STATES: dict[int, JobState] = {
     1: "queued", 2: "running", 3: "gone", 4: "gone", 5: "held", 6: "running", 7: "running",
 }  # fmt: skip
-_ATTRIBUTES = "ClusterId,ProcId,JobStatus,HoldReason,NumJobStarts,GlobalJobId"
+_ATTRIBUTES = "ClusterId,ProcId,JobStatus,HoldReason,HoldReasonCode,NumJobStarts,GlobalJobId"
+#: HoldReasonCode of a job that its own on_exit_hold holds (HTCondor manual, job ClassAd attributes).
+_ON_EXIT = 3
+#: Seconds before a job that failed for a passing reason is tried again.
+RETRY_PAUSE = 120
 
 
 def submit_file(plan: Plan, numbers: Sequence[int], profile: Profile, name: str) -> dict[str, str]:
@@ -75,9 +79,12 @@ def submit_file(plan: Plan, numbers: Sequence[int], profile: Profile, name: str)
     lines += [f"accounting_group = {profile.accounting_group}"] if profile.accounting_group is not None else []
     lines += [
         "",
-        "# 85: a checkpoint was saved, go on from there. 75, or killed by a signal: worth another attempt. All else is",
-        "# done, or an error that another attempt can't mend.",
+        "# 85: a checkpoint was saved, go on from there. 75, such as a stalled disk: another attempt, after a pause.",
+        "# Killed, for want of memory: another attempt. All else is done, or an error that another attempt can't mend.",
         "checkpoint_exit_code = 85",
+        f"on_exit_hold   = ExitBySignal =?= False && ExitCode =?= 75 && NumJobCompletions <= {profile.retries}",
+        'on_exit_hold_reason = "failed for a passing reason, and will be tried again"',
+        f"periodic_release = HoldReasonCode =?= {_ON_EXIT} && time() - EnteredCurrentStatus > {RETRY_PAUSE}",
         f"max_retries    = {profile.retries}",
         "retry_until    = ExitBySignal =?= False && ExitCode =!= 75 && ExitCode =!= 85 && ExitCode =!= 137",
         "# TERM first, on eviction; then time to save the checkpoint.",
@@ -183,6 +190,8 @@ def parse_queue(text: str) -> dict[str, Job]:
         jobs = {}
         for item in found:
             state = _STATES.get(item["JobStatus"], "gone")
+            if state == "held" and item.get("HoldReasonCode") == _ON_EXIT:
+                state = "queued"  # it releases itself after a pause
             if state != "gone":
                 name = f"{item['ClusterId']}.{item['ProcId']}"
                 jobs[name] = Job(name, state, item.get("HoldReason"), int(item.get("NumJobStarts", 0)))

@@ -111,6 +111,9 @@ class Profile(BaseModel):
         if self.image is not None and self.setup:
             msg = "setup: runs outside of the image, where it has no effect; leave one of them out"
             raise ValueError(msg)
+        if not self.setup and not self.python.startswith("/"):
+            msg = f"python: {self.python!r} is no absolute path, and jobs have no PATH to look in; or give setup"
+            raise ValueError(msg)
         if self.flavour is not None and self.time is not None:
             msg = "flavour: says how long a job may run, as time does; leave one of them out"
             raise ValueError(msg)

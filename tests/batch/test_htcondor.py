@@ -32,9 +32,12 @@ request_cpus   = 2
 request_memory = 3000
 +JobFlavour    = "workday"
 
-# 85: a checkpoint was saved, go on from there. 75, or killed by a signal: worth another attempt. All else is
-# done, or an error that another attempt can't mend.
+# 85: a checkpoint was saved, go on from there. 75, such as a stalled disk: another attempt, after a pause.
+# Killed, for want of memory: another attempt. All else is done, or an error that another attempt can't mend.
 checkpoint_exit_code = 85
+on_exit_hold   = ExitBySignal =?= False && ExitCode =?= 75 && NumJobCompletions <= 2
+on_exit_hold_reason = "failed for a passing reason, and will be tried again"
+periodic_release = HoldReasonCode =?= 3 && time() - EnteredCurrentStatus > 120
 max_retries    = 2
 retry_until    = ExitBySignal =?= False && ExitCode =!= 75 && ExitCode =!= 85 && ExitCode =!= 137
 # TERM first, on eviction; then time to save the checkpoint.
@@ -82,6 +85,8 @@ def test_the_queue_as_recorded():
     jobs = parse_queue((RECORDED / "condor_q.json").read_text())
     assert jobs["9.0"] == Job("9.0", "held", "via condor_hold (by user user)", 1)
     assert jobs["3.0"] == Job("3.0", "running", None, 1)
+    passing = '[{"ClusterId": 12, "HoldReason": "failed for a passing reason", "HoldReasonCode": 3, "JobStatus": 5, '
+    assert parse_queue(passing + '"NumJobStarts": 1, "ProcId": 0}]')["12.0"].state == "queued", "it releases itself"
     assert parse_queue("") == {}, "what it prints for a cluster that is gone"
     with pytest.raises(InputError, match="not understood"):
         parse_queue('{"what": 1}')

@@ -56,6 +56,7 @@ def test_without_any_place_for_settings(monkeypatch):
     [
         ({"time": "soon"}, "is no duration"),
         ({"python": "py thon"}, "has spaces"),
+        ({"python": "python3"}, "is no absolute path"),
         ({"image": "/cvmfs/x"}, "say with python"),
         ({"image": "/cvmfs/x", "python": "/usr/bin/python3", "setup": "x"}, "outside of the image"),
         ({"time": "2h", "flavour": "workday"}, "leave one of them out"),
