@@ -58,3 +58,9 @@ def test_one_line_says_what_is_wrong(tmp_path, wrong, said):
 def test_nothing_to_do_is_an_error(tmp_path):
     with pytest.raises(UsageError, match=r"plans nothing; add \[\[train\]\]"):
         read(tmp_path, '[samples]\nmock1 = "mock1.parquet"\n')
+
+
+@pytest.mark.parametrize("example", ["htcondor", "slurm"])
+def test_the_examples_are_valid(root, example):
+    plan = read_plan_file(root / "examples" / example / "plan.toml")
+    assert [train.method for train in plan.train] == ["lcf-parallel", "bdt"]

@@ -28,25 +28,12 @@ def plan(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and show the plan, and write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Freeze a grid of trainings, an ingest in shards, or counts file by file into a plan directory.
+    r"""Freeze a grid of trainings, an ingest in shards, or counts file by file into a plan directory.
 
-    Methods, settings, samples and features are checked now, not by a thousand jobs. What a plan file looks like:
-
-    [samples]
-
-    mock1 = "mock1.parquet"
-
-    [[train]]
-
-    name = "lcf"
-
-    method = "lcf-parallel"
-
-    replicas = 20
-
-    block = 5
-
-    grid = { learning_rate = [0.001, 0.01] }
+    PLAN.toml names events files under \[samples]. It holds entries \[\[train]] (name, method, samples, replicas, block,
+    seeds, folds, features, settings, grid, options), \[\[ingest]] (name, settings, shards, options) and \[\[apply]]
+    (name, cuts, files, options). Blocks of replicas, shards and files are a task each. Methods, settings, samples and
+    features are checked now, not by a thousand jobs.
 
     cutflow batch plan plan.toml --out scan, then cutflow batch submit scan --htcondor
     """
