@@ -111,7 +111,7 @@ def wait(plan: Path, until, seconds: float = WAIT) -> Survey:
             return found
         logs = [path.read_text() for path in sorted(plan.glob("tasks/*/*.txt"))]
         assert time.monotonic() < deadline, f"waited {seconds} s: {found.tasks} {found.notes}\n{''.join(logs)[-3000:]}"
-        time.sleep(0.5)
+        time.sleep(1)
 
 
 def settled(found: Survey) -> bool:

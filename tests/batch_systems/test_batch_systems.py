@@ -20,7 +20,7 @@ from cutflow_cli.models.training import CHECKPOINT
 
 pytestmark = pytest.mark.skipif(not SCRIPTS.is_dir(), reason=f"no start scripts for batch systems at {SCRIPTS}")
 
-EPOCHS = 8_000  # some seconds, in which it is evicted
+EPOCHS = 6_000  # some seconds, in which it is evicted
 
 GRID = """
 [samples]
@@ -49,7 +49,7 @@ settings = {{ epochs = {EPOCHS} }}
 options = ["--threads", "1"]
 """
 
-PARTS = 4
+PARTS = 2
 SHARDS = """
 [[apply]]
 name = "count"
@@ -274,7 +274,7 @@ def test_shards_and_counts_on_this_machine_started_twice(work):
     home.mkdir()
     events = pq.read_table(work / "mock1.parquet")
     for part in range(PARTS):
-        pq.write_table(events.slice(part * 300, 300), home / f"part-{part:02d}.parquet")
+        pq.write_table(events.slice(part * 600, 600), home / f"part-{part:02d}.parquet")
     (home / "cuts.json").write_text('{"cuts": ["x1 < 0", "x2 > -1"]}')
     (home / "samples.toml").write_text(SAMPLES)
     for name, first in (("signal-1", 0), ("signal-2", 100), ("background", 200)):
