@@ -6,11 +6,19 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 PYTEST_OPTIONS ?= -n 2
 
-.PHONY: test demo lint completions clean
+.PHONY: test test-batch test-slow demo lint completions clean
 .DELETE_ON_ERROR:
 
 test: $(INSTALLED)
 	$(BIN)/pytest $(PYTEST_OPTIONS)
+
+# On a real Slurm and a real HTCondor, started on this machine by scripts that are looked for in ../shared/batch.
+test-batch: $(INSTALLED)
+	$(BIN)/pytest tests/batch_systems
+
+# Commands killed at random moments, disks that fill, reads that fail: some ten minutes.
+test-slow: $(INSTALLED)
+	$(BIN)/pytest tests/slow
 
 demo: $(INSTALLED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo/demo.sh

@@ -19,10 +19,15 @@ ROOT = Path(__file__).resolve().parent.parent
 RunCutflow = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+#: What starts real batch systems (`make test-batch`), and what takes many minutes (`make test-slow`).
+ONLY_WHEN_NAMED = ("batch_systems", "slow")
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out what starts real batch systems (`make test-batch`), unless it is asked for by name."""
-    asked = any("batch_systems" in argument for argument in config.args)
-    return True if collection_path.name == "batch_systems" and not asked else None
+    """Leave out the tests that are run only where their directory is named."""
+    name = collection_path.name
+    named = any(name in Path(argument.partition("::")[0]).parts for argument in config.args)
+    return True if name in ONLY_WHEN_NAMED and not named else None
 
 
 @pytest.fixture(scope="session")

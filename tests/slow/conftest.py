@@ -15,11 +15,6 @@ from slow_cases import INGEST, Command, contents
 EVENTS = 120_000
 
 
-def pytest_ignore_collect(config: pytest.Config) -> bool | None:
-    """Leave these tests out unless they were asked for."""
-    return None if any("slow" in argument for argument in config.args) else True
-
-
 @pytest.fixture(scope="session")
 def inputs(tmp_path_factory, run_cutflow) -> Path:
     """Files to ingest, an events file, shards of it, blocks of replicas and runs to evaluate."""
