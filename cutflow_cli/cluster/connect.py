@@ -52,11 +52,26 @@ def open_executor(text: str | None, say: Callable[[str], None] = lambda _: None)
     from cutflow_cli.cluster.dask_executor import DaskExecutor
 
     with ExitStack() as stack:
+        stack.enter_context(_quiet())
         client = _client(spec, stack)
         executor = DaskExecutor(client, spec)
         _wait_for_workers(executor, spec, say)
         _check_versions(client, spec, say)
         yield executor
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's own log off the terminal: what goes wrong is said in one line."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client", "distributed.core")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _require_dask(spec: ClusterSpec) -> None:
@@ -165,15 +180,19 @@ def _check_versions(client: Client, spec: ClusterSpec, say: Callable[[str], None
     Raises:
         InputError: if a worker has no cutflow, or another version of it or of Python.
     """
-    from cutflow_cli.cluster.dask_executor import PACKAGE, without_cutflow
+    from cutflow_cli.cluster.dask_executor import NEEDED, without_cutflow
 
-    # A function of the standard library, which any worker has.
-    there = client.run(pkgutil.resolve_name, f"{PACKAGE}:__version__", on_error="return")
-    for worker, version in there.items():
+    # Asked through the standard library, which all have. The scheduler unpacks what it hands on, so it needs ours too.
+    try:
+        there = {"the scheduler": client.run_on_scheduler(pkgutil.resolve_name, NEEDED)}
+    except (ImportError, AttributeError) as error:
+        raise without_cutflow(spec, "the scheduler", error) from error
+    on_workers = client.run(pkgutil.resolve_name, NEEDED, on_error="return")
+    for end, version in {**there, **{f"worker {worker}": one for worker, one in on_workers.items()}}.items():
         if isinstance(version, ImportError | AttributeError):
-            raise without_cutflow(spec, f"worker {worker}")
+            raise without_cutflow(spec, end, version)
         if version != __version__:
-            msg = f"--dask {spec.text}: worker {worker} has cutflow {version}, here is {__version__}; use the same"
+            msg = f"--dask {spec.text}: {end} has cutflow {version}, here is {__version__}; use the same"
             raise InputError(msg)
     found = client.get_versions(packages=[name for name in _COMPARED if name not in ("python", "dask")])
     here = found["client"]["packages"]

@@ -21,7 +21,8 @@ Result = TypeVar("Result")
 
 #: Seconds between two looks at what is done.
 _LOOK = 0.5
-PACKAGE = "cutflow_cli"
+#: Can be imported where all is there that the work needs; the version.
+NEEDED = "cutflow_cli.cluster.needed:VERSION"
 
 
 class DaskExecutor:
@@ -111,7 +112,7 @@ class DaskExecutor:
         """
         try:
             return len(self._client.scheduler_info()["workers"])
-        except (CommClosedError, OSError, ValueError) as error:
+        except (CommClosedError, OSError, ValueError, KeyError) as error:  # the last where it knows of no scheduler
             raise lost(self._spec) from error
 
     def _result(self, future: Any) -> Any:  # noqa: ANN401  (Dask's; what the work returned)
@@ -126,9 +127,7 @@ class DaskExecutor:
         except (CancelledError, CommClosedError, NoValidWorkerError) as error:
             raise lost(self._spec) from error
         except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != PACKAGE:
-                raise
-            raise without_cutflow(self._spec, "a worker") from error
+            raise without_cutflow(self._spec, "a worker", error) from error
 
 
 def _same(value: Shared) -> Shared:
@@ -155,8 +154,9 @@ def lost(spec: ClusterSpec) -> TemporaryError:
     return TemporaryError(f"--dask {spec.text}: lost the scheduler; the same command may succeed later")
 
 
-def without_cutflow(spec: ClusterSpec, who: str) -> InputError:
-    """Say that a worker can't do the work."""
+def without_cutflow(spec: ClusterSpec, who: str, error: ImportError | AttributeError) -> InputError:
+    """Say what a worker or the scheduler lacks."""
+    lacks = (getattr(error, "name", None) or "cutflow_cli").replace("cutflow_cli", "cutflow").partition(".")[0]
     return InputError(
-        f"--dask {spec.text}: {who} has no cutflow; start workers in the environment that this command runs in"
+        f"--dask {spec.text}: {who} has no {lacks}; start it in the environment that this command runs in"
     )

@@ -8,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+from cutflow_cli.app import app
 from cutflow_cli.cluster import connect, dask_executor
 from cutflow_cli.cluster.connect import open_executor
 from cutflow_cli.errors import InputError, TemporaryError, UsageError
@@ -191,24 +193,25 @@ def test_clusters_that_do_not_start(tmp_path, content, kind, says):
         pass
 
 
-def test_workers_without_cutflow_or_with_another_one(spec, monkeypatch):
+def test_ends_without_cutflow_or_with_another_one(spec, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(connect, "__version__", "0.0.7")
-        with pytest.raises(InputError, match=r"worker .* has cutflow .*, here is 0\.0\.7; use the same"):
+        with pytest.raises(InputError, match=r"the scheduler has cutflow .*, here is 0\.0\.7; use the same"):
             connect.open_executor(spec).__enter__()
-    monkeypatch.setattr(dask_executor, "PACKAGE", "cutflow_absent")
-    with pytest.raises(InputError, match="has no cutflow; start workers in the environment"):
+    monkeypatch.setattr(dask_executor, "NEEDED", "absent_package.needed:VERSION")
+    with pytest.raises(InputError, match="the scheduler has no absent_package; start it in the environment"):
         connect.open_executor(spec).__enter__()
 
 
-def test_as_a_user_types_it(files, spec, run_cutflow):
+def test_as_a_user_types_it(files, spec, monkeypatch):
     (files / "s.yaml").write_text(
         "features: [x]\nprocesses:\n  Z: {role: signal, files: 'z*'}\n  top: {role: background, files: 't*'}\n"
     )
-    done = run_cutflow("ingest", "s.yaml", "--out", "two.parquet", "--dask", spec, cwd=files)
-    assert (done.returncode, done.stdout[:36]) == (0, "two.parquet: 350 events, 1 features,")
+    monkeypatch.chdir(files)
+    done = CliRunner().invoke(app, ["ingest", "s.yaml", "--out", "two.parquet", "--dask", spec])
+    assert (done.exit_code, done.stdout[:36]) == (0, "two.parquet: 350 events, 1 features,")
     assert done.stderr.startswith("cutflow: warning: no normalisation was given")
     assert len(done.stderr.splitlines()) == 1
-    wrong = run_cutflow("ingest", "s.yaml", "--out", "w.parquet", "--dask", spec, "--shard", "1/2", cwd=files)
-    assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert wrong.stderr == "cutflow: --dask makes and merges shards itself; leave out --shard\n"
+    wrong = CliRunner().invoke(app, ["ingest", "s.yaml", "--out", "w.parquet", "--dask", spec, "--shard", "1/2"])
+    assert isinstance(wrong.exception, UsageError)
+    assert str(wrong.exception) == "--dask makes and merges shards itself; leave out --shard"
