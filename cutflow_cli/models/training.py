@@ -42,7 +42,7 @@ from cutflow_cli.runs import (
 
 CHECKPOINT = "checkpoint.npz"
 #: Bytes that the events of a training may take; what needs more streams. Not of the machine: results depend on it.
-DEFAULT_MEMORY = 2e9
+DEFAULT_MEMORY = 1.5e9
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,7 @@ Memory = Annotated[
         metavar="SIZE",
         help="Memory that the events may take, such as 500MB or 4GB. A training that needs more streams them from the "
         "file, and shuffles them in $TMPDIR where it must; its cuts differ within their errors.",
-        show_default="2GB",
+        show_default="1.5GB",
         rich_help_panel=RUNNING,
     ),
 ]

@@ -144,7 +144,7 @@ class CabinScan:
     def memory(self, events: int, features: int) -> float:
         """Estimate the bytes that training in memory needs, for ten replicas at most."""
         faces = features * (2 if self.settings.windows or self.settings.learn_weights else 1)
-        return events * (16.0 * features + 4.0 * faces + 24.0 * faces * self.settings.exact + 200.0)
+        return events * (16.0 * features + 4.0 * faces + 33.0 * faces * self.settings.exact + 250.0)
 
     def _covered(self, context: TrainingContext) -> bool:
         """Say whether the compiled path does what is asked for."""
