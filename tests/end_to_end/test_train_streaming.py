@@ -8,7 +8,8 @@ import pytest
 
 
 def cutflow(*arguments, code=0):
-    done = subprocess.run([sys.executable, "-m", "cutflow_cli", *map(str, arguments)], capture_output=True, text=True)
+    command = [sys.executable, "-m", "cutflow_cli", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stderr
     return done
 
