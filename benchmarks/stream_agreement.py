@@ -1,0 +1,57 @@
+"""Cuts of a parallel flow learned from histograms against those learned from events, boundary by boundary.
+
+    python benchmarks/stream_agreement.py [--events 1000000] [--epochs 45] [--replicas 4]
+
+Both trainings make the same number of steps on the same sample. Each boundary is shown with its spread over replicas,
+and the difference in units of both spreads together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+from pathlib import Path
+
+from cutflow_cli.events.mock.write import write_mock
+from cutflow_cli.models.lcf.model import LearnableCutFlow
+from cutflow_cli.models.lcf.settings import LcfSettings
+from cutflow_cli.models.training import TrainingPlan, run_training
+from cutflow_cli.selection.cutflow import LearnedCut
+
+
+def boundaries(step: LearnedCut) -> list[tuple[float, float]]:
+    """Boundaries of a cut and their errors, those without an error left out."""
+    pairs = ((step.cut.lower, step.lower_error), (step.cut.upper, step.upper_error))
+    return [(value, error) for value, error in pairs if value is not None and error is not None]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--epochs", type=int, default=45)
+    parser.add_argument("--replicas", type=int, default=4)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "events.parquet"
+        write_mock("gaussians", data, options.events)
+        flows = []
+        for name, memory in (("histograms", 0.0), ("events", math.inf)):
+            method = LearnableCutFlow(LcfSettings(epochs=options.epochs))
+            plan = TrainingPlan(
+                "lcf-parallel", method, data, Path(folder) / name, replicas=range(options.replicas), memory=memory
+            )
+            run = run_training(plan).run
+            print(f"{name:10} {run.manifest.timings['train']:7.1f} s of training")
+            flows.append(run.flows[-1])
+    for step, other in zip(*(flow.steps for flow in flows), strict=True):
+        if step.cut.region is not other.cut.region:
+            print(f"{step.cut.observable:6} {step.cut.region} from histograms, {other.cut.region} from events")
+            continue
+        for (value, error), (exact, spread) in zip(boundaries(step), boundaries(other), strict=False):
+            pull = (value - exact) / math.hypot(error, spread)
+            print(f"{step.cut.observable:6} {value:9.4f} ± {error:.4f}   {exact:9.4f} ± {spread:.4f}   {pull:+5.1f} σ")
+
+
+if __name__ == "__main__":
+    main()
