@@ -13,8 +13,10 @@ separate would drift at full speed for as long as its tiny gradient keeps its si
 identify) would be others, and replicas would agree too well. Batches of stand-ins have the mean and, for unweighted
 events, the noise of batches of events, so the kernel, its learning rate and its number of steps serve as they are.
 
-What is lost: weights of one class and sign become equal, so their part of the noise; and correlations of observables
-within a batch, which a diagonal optimiser sees through the softmax alone. A sequential flow cuts on several observables
+What is lost: weights of one class and sign become equal, so their part of the noise; noise that lasts longer than a
+pass over the table, so that boundaries of replicas spread less than from events, by a factor of about two for a million
+events (`benchmarks/stream_agreement.py`); and correlations of observables within a batch, which a diagonal optimiser
+sees through the softmax alone. A sequential flow cuts on several observables
 of one event, so this is not valid for it.
 """
 
