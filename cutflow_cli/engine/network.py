@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from torch.nn.functional import pad
 
 from cutflow_cli.artifacts import written_file
@@ -180,8 +181,23 @@ class Networks:
         tensors = {name: np.ascontiguousarray(part) for name, part in tensors.items()}
         scaling = {"scaling.shift": self.scaling.shift, "scaling.scale": self.scaling.scale}
         about = {"architecture": json.dumps(asdict(self.architecture)), "tail": repr(self.scaling.tail)}
+        content = _in_one_order(save({**tensors, **scaling}, metadata=about))
         with written_file(path) as partial:
-            save_file({**tensors, **scaling}, partial, metadata=about)
+            partial.write_bytes(content)  # by Python, whose error for a full disk is known as one
+
+
+def _in_one_order(content: bytes) -> bytes:
+    """Sort the metadata in the header of safetensors, which come in any order: the same networks, the same bytes.
+
+    The format is the header's length in eight bytes, the header in JSON, padded with blanks to a multiple of eight
+    bytes, and the tensors, whose places are counted from its end.
+    """
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + content[8 + length :]
 
 
 def load_networks(path: Path, device: str = "cpu") -> Networks:

@@ -60,6 +60,9 @@ def open_parquet(path: Path) -> pq.ParquetFile:
     if path.is_dir():
         msg = f"{path}: is a directory; an events file is one Parquet file"
         raise InputError(msg)
+    if not path.is_file():
+        msg = f"{path}: is a pipe or a device, a file was expected, which can be read from any place"
+        raise InputError(msg)
     try:
         # Without a buffer, which would grow with the file; with checksums, where the writer made some.
         parquet = pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
@@ -67,8 +70,7 @@ def open_parquet(path: Path) -> pq.ParquetFile:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's fault, not the file's
-        with path.open("rb") as stream:
-            magic = stream.read(4)
+        magic = first_bytes(path, 4)
         why = {b"PAR1": "a truncated or damaged Parquet file, make it again", b"root": "a ROOT file, ingest it first"}
         msg = f"{path}: not readable as Parquet: {why.get(magic, 'another kind of file; `cutflow ingest` reads CSV')}"
         raise InputError(msg) from error
@@ -77,6 +79,16 @@ def open_parquet(path: Path) -> pq.ParquetFile:
             msg = f"{path}: has {names.count(name)} columns {name!r}, so which one is meant is not known"
             raise InputError(msg)
     return parquet
+
+
+def first_bytes(path: Path, count: int) -> bytes:
+    """Read the beginning of a file; an error of the disk names it."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(count)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def numpy_dtype(arrow_type: pa.DataType) -> str:

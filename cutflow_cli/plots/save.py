@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,7 +48,9 @@ def save_figure(figure: Figure, directory: Path, stem: str) -> tuple[Path, ...]:
     FigureCanvasAgg(figure)
     for kind, metadata in _VARYING.items():
         path = directory / f"{stem}.{kind}"
+        content = io.BytesIO()  # what matplotlib says of a disk that is full is no error of the disk
+        figure.savefig(content, format=kind, metadata=metadata)
         with written_file(path) as partial:
-            figure.savefig(partial, format=kind, metadata=metadata)
+            partial.write_bytes(content.getvalue())
         paths.append(path)
     return tuple(paths)

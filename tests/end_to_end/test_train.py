@@ -105,8 +105,8 @@ def test_every_option_is_recorded_as_it_was_given(run_here, mock, plain, tmp_pat
         "combination": ("published", "published"), "trim": ("0.01", 0.01),
         "min-effective-events": ("7", 7.0), "no-tidy": (None, False),
     }  # fmt: skip
-    elsewhere = {"features", "center", "split", "split-seed", "folds", "preset", "replicas", "seed", "device"}
-    not_learned = {"out", "settings", "threads", "force", "fresh", "json", "help", "preset"}
+    elsewhere = {"features", "center", "split", "split-seed", "folds", "preset", "replicas", "seed", "device", "memory"}
+    not_learned = {"out", "settings", "threads", "force", "fresh", "json", "help", "preset", "keep-state", "time-limit"}
     assert options - {name.removeprefix("no-") for name in given} - elsewhere - not_learned == set()
     defaults = LcfSettings().model_dump(exclude={"strategy", "preset", "centers"})
     defaults["epochs"] = "what makes the paper's 39 200 steps: 200 for 100 000 events"  # depends on the sample

@@ -199,3 +199,9 @@ def test_a_state_is_a_copy():
     networks.values.add_(1.0)
     networks.restore(state)
     np.testing.assert_array_equal(networks.scores(X), before)
+
+
+def test_the_same_networks_are_the_same_bytes(tmp_path):
+    for number in range(8):  # the library puts what is said about them in any order
+        drawn(Architecture(3, (8,))).save(tmp_path / f"{number}.safetensors")
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1

@@ -38,12 +38,12 @@ def inputs(tmp_path_factory, run_cutflow) -> Path:
 
 
 @pytest.fixture(scope="session")
-def expected(inputs, tmp_path_factory, run_cutflow) -> Callable[[Command], dict[str, object]]:
+def expected(inputs, tmp_path_factory, run_cutflow) -> Callable[[Command], dict[str, str]]:
     """Give what a command makes where nothing goes wrong."""
-    made: dict[str, dict[str, object]] = {}
+    made: dict[str, dict[str, str]] = {}
     directory = tmp_path_factory.mktemp("expected")
 
-    def find(command: Command) -> dict[str, object]:
+    def find(command: Command) -> dict[str, str]:
         if command.name not in made:
             done: subprocess.CompletedProcess[str] = run_cutflow(*command.typed(directory), cwd=inputs)
             assert done.returncode == 0, done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,20 +33,19 @@ class Command:
         return (*self.arguments, "--out", directory / self.out)
 
 
-def contents(path: Path) -> dict[str, object]:
-    """Return what an output says, without provenance: of each file its rows, its JSON or its bytes."""
-    if path.is_dir():
-        return {str(file.relative_to(path)): _content(file) for file in sorted(path.rglob("*")) if file.is_file()}
-    return {"": _content(path)}
+def contents(path: Path) -> dict[str, str]:
+    """Return what an output says, without provenance: of each file a digest of its rows, its JSON or its bytes."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    return {str(file.relative_to(path)): hashlib.sha256(_content(file)).hexdigest()[:16] for file in files}
 
 
-def _content(path: Path) -> object:
+def _content(path: Path) -> bytes:
     if path.suffix == ".json":
         found = json.loads(path.read_text())
-        return {name: value for name, value in found.items() if name not in PROVENANCE}
+        return repr([(name, value) for name, value in found.items() if name not in PROVENANCE]).encode()
     if path.suffix == ".parquet":
-        return pq.read_table(path).replace_schema_metadata(None).to_pydict().__repr__()
-    return path.suffix if path.suffix in (".html", ".pdf", ".png") else path.read_bytes()
+        return repr(pq.read_table(path).replace_schema_metadata(None).to_pydict()).encode()
+    return path.suffix.encode() if path.suffix in (".html", ".pdf", ".png") else path.read_bytes()
 
 
 INGEST = (

@@ -118,11 +118,12 @@ def test_a_read_that_fails(name, copies, expected, tmp_path, run_cutflow):
     assert contents(tmp_path / command.out) == whole
 
 
-def test_a_pipe_is_no_file(copies, tmp_path, run_cutflow):
-    path = copies / "events.parquet"
+@pytest.mark.parametrize("name", ["ingest", "lcf", "evaluate"])
+def test_a_pipe_is_no_file_and_nothing_waits_for_it(name, copies, tmp_path, run_cutflow):
+    path = copies / READS[name]
     path.unlink()
     os.mkfifo(path)
-    done = run_cutflow(*COMMANDS["lcf"].typed(tmp_path), cwd=copies)
+    done = run_cutflow(*COMMANDS[name].typed(tmp_path), cwd=copies)
     assert done.returncode == 3, done.stderr
     (line,) = said(done)
-    assert "events.parquet: is a pipe, a file was expected" in line
+    assert f"{path.name}: is a pipe or a device, a file was expected" in line
