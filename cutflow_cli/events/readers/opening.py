@@ -101,6 +101,9 @@ def _check_exists(path: Path) -> None:
     if path.is_dir():
         msg = f"{path}: is a directory; name files, or a pattern such as '{path}/*.root'"
         raise InputError(msg)
+    if not path.is_file():
+        msg = f"{path}: is a pipe or a device, a file was expected, which can be read from any place"
+        raise InputError(msg)
 
 
 def _found(head: bytes) -> str | None:
