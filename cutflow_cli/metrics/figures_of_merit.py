@@ -39,6 +39,7 @@ class Yields:
         B_variance: Σw² of the background kept.
         S_total: expected signal events before.
         B_total: expected background events before.
+        S_variance: Σw² of the signal kept.
     """
 
     S: Numbers
@@ -46,6 +47,7 @@ class Yields:
     B_variance: Numbers
     S_total: Numbers | float
     B_total: Numbers | float
+    S_variance: Numbers | float = 0.0
 
 
 def require_figure(name: str, option: str = "--fom") -> str:

@@ -47,9 +47,14 @@ class Formula:
         return self.name if self.name == self.text else f"{self.name} = {self.text}"
 
     @property
+    def quantities(self) -> frozenset[str]:
+        """Which of `QUANTITIES` it names."""
+        return frozenset(names(self.node))
+
+    @property
     def of_background(self) -> bool:
         """Whether it depends on the background."""
-        return not {"b", "sigma_b"}.isdisjoint(names(self.node))
+        return not {"b", "sigma_b"}.isdisjoint(self.quantities)
 
     def value(self, s: float, b: float, sigma_s: float, sigma_b: float) -> float:
         """Compute it; division by zero and the like give infinity or NaN."""
@@ -87,12 +92,13 @@ class Formula:
         return Estimate(value, error, signal.reason or background.reason)
 
 
-def parse_formula(text: str, taken: Collection[str] = ()) -> Formula:
+def parse_formula(text: str, taken: Collection[str] = (), option: str = OPTION) -> Formula:
     """Read a formula, `name = expression` or the expression alone, which then is its own name.
 
     Args:
         text: what the user wrote.
         taken: names that tables use already.
+        option: what it was given with, for messages.
 
     Raises:
         ExpressionError: if it is not in the language, or names something else; the message points there.
@@ -101,22 +107,22 @@ def parse_formula(text: str, taken: Collection[str] = ()) -> Formula:
     named = _NAMED.match(text)
     begin = named.end() if named else 0
     try:
-        node = parse_arithmetic(text[begin:], f"{OPTION}: ")
+        node = parse_arithmetic(text[begin:], f"{option}: ")
     except ExpressionError as error:
-        raise ExpressionError(error.reason, text, begin + error.position, f"{OPTION}: ") from error
+        raise ExpressionError(error.reason, text, begin + error.position, f"{option}: ") from error
     for part in walk(node):
         if isinstance(part, Name) and part.name not in QUANTITIES:
             place = re.search(rf"(?<![\w.]){re.escape(part.name)}(?![\w.])", text[begin:])
             reason = f"no quantity {part.name!r}; there are s, b, and their errors sigma_s, sigma_b"
-            raise ExpressionError(reason, text, begin + (place.start() if place else 0), f"{OPTION}: ")
+            raise ExpressionError(reason, text, begin + (place.start() if place else 0), f"{option}: ")
     formula = Formula("", text, node)
     try:
         formula.value(1.0, 1.0, 1.0, 1.0)
     except InputError as error:  # `sum` and the like, over objects that a yield has none of
-        raise ExpressionError(str(error), text, begin, f"{OPTION}: ") from error
+        raise ExpressionError(str(error), text, begin, f"{option}: ") from error
     expression = text[begin:].strip()
     name = named[1] if named else expression
     if name in taken:
-        msg = f"{OPTION} {text}: there is a number called {name!r} already; give it another name"
+        msg = f"{option} {text}: there is a number called {name!r} already; give it another name"
         raise UsageError(msg)
     return Formula(name, expression, node)
