@@ -14,8 +14,8 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,8 @@ LOCK = "lock"
 #: Seconds between signs of life, and after how many without one an attempt on another machine is taken for dead.
 HEARTBEAT, PATIENCE = 20.0, 300.0
 _TRIES = 5
+#: Seconds between looks at a lock that is waited for.
+_PAUSE = 0.5
 
 _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
@@ -74,34 +76,52 @@ class Lock:
 
 
 @contextmanager
-def held(directory: Path, me: Owner) -> Iterator[Lock]:
+def held(
+    directory: Path, me: Owner, *, patience: float = 0.0, meanwhile: Callable[[TemporaryError], None] | None = None
+) -> Iterator[Lock]:
     """Hold the lock of a task's directory.
 
     Args:
         directory: of the task.
         me: who wants it.
+        patience: seconds to wait for another attempt to leave; at least one look is taken.
+        meanwhile: told now and then, while another attempt is waited for, who it is; may raise to give up.
 
     Raises:
         TemporaryError: if another attempt holds it.
     """
-    path = directory / LOCK
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        if not _acquired(descriptor):
-            raise _taken(directory, _owner(descriptor))
-        other = _owner(descriptor)
-        if other is not None and other.host != me.host and (not me.job or other.job != me.job):
-            age = _now(directory) - os.fstat(descriptor).st_mtime
-            if age < PATIENCE:
-                raise _taken(directory, other, f", whose last sign of life is {age:.0f} s old")
+        deadline = time.monotonic() + patience
+        while (other := _refusal(descriptor, directory, me)) is not None:
+            if time.monotonic() >= deadline:
+                raise other
+            if meanwhile is not None:
+                meanwhile(other)
+            time.sleep(_PAUSE)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, me.to_text().encode(), 0)
         try:
-            yield Lock(path, descriptor)
+            yield Lock(directory / LOCK, descriptor)
         finally:
             os.ftruncate(descriptor, 0)  # an empty file belongs to nobody
     finally:
         os.close(descriptor)
+
+
+def _refusal(descriptor: int, directory: Path, me: Owner) -> TemporaryError | None:
+    """Take the lock, or say who has it; between machines a fresh sign of life counts, except of the same job."""
+    if not _acquired(descriptor):
+        return _taken(directory, _owner(descriptor))
+    other = _owner(descriptor)
+    if other is None or other.host == me.host or (me.job and other.job == me.job):
+        return None
+    age = _now(directory) - os.fstat(descriptor).st_mtime
+    if age >= PATIENCE:
+        return None
+    with suppress(OSError):  # where there are no locks, there is none to give back
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return _taken(directory, other, f", whose last sign of life is {age:.0f} s old")
 
 
 def _acquired(descriptor: int) -> bool:

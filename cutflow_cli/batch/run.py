@@ -28,6 +28,9 @@ STOPPED = Interrupted.exit_code
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 #: Seconds between looks at the running command.
 _POLL = 0.2
+#: Seconds for which a job waits for an earlier attempt at its task. That of a job that was held or removed, and
+#: submitted again, may still be saving its checkpoint; to try again later would cost minutes in the queue.
+LEAVE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,8 @@ def run_task(
     Raises:
         UsageError: if the plan has no such task.
         InputError: if the directory is no plan.
-        TemporaryError: if another attempt at the task is at work.
+        TemporaryError: if another attempt at the task is at work, and a job's has not ended within `LEAVE` seconds.
+        Interrupted: if a signal asked to stop while that was waited for.
     """
     plan = read_plan(directory)
     task = plan.task(number)
@@ -79,7 +83,10 @@ def run_task(
     home.mkdir(parents=True, exist_ok=True)  # absent where files were copied, not shared
     (plan.path / RESULTS).mkdir(exist_ok=True)
     me = Owner.me(job)
-    with _forwarding() as forward, held(home, me) as lock:
+    with (
+        _forwarding() as forward,
+        held(home, me, patience=LEAVE if job else 0.0, meanwhile=_wait(forward, say)) as lock,
+    ):
         before = read_status(home)
         if before is not None and before.state == "done" and (plan.path / task.out).exists():
             return Attempt(task, before, already_done=True)
@@ -97,6 +104,22 @@ def run_task(
             status = _ended(status, plan, task, home / LOG, code, forward.asked)
         status.write(home)
     return Attempt(task, status)
+
+
+def _wait(forward: _Forward, say: Callable[[str], None]) -> Callable[[TemporaryError], None]:
+    """Say once that another attempt is waited for, and stop waiting when asked to."""
+    said = False
+
+    def meanwhile(other: TemporaryError) -> None:
+        nonlocal said
+        if forward.asked is not None:
+            msg = f"stopped by {forward.asked} before it began: {str(other).partition(';')[0]}"
+            raise Interrupted(msg)
+        if not said:
+            say(f"{str(other).partition(';')[0]}; waiting up to {LEAVE:.0f} s for it to end")
+            said = True
+
+    return meanwhile
 
 
 def _with_transferred(task: Task) -> Task:

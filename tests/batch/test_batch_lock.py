@@ -45,6 +45,35 @@ def test_a_lock_dies_with_its_process(tmp_path):
         pass
 
 
+def test_an_attempt_that_leaves_is_waited_for(tmp_path):
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "held\n"
+    seen = []
+
+    def meanwhile(other):
+        seen.append(str(other))
+        holder.terminate()
+
+    with holder, held(tmp_path, Owner.me("13.0"), patience=30, meanwhile=meanwhile):
+        assert (tmp_path / LOCK).read_text() == Owner.me("13.0").to_text()
+    assert f"process {holder.pid} on " in seen[0]
+
+
+def test_an_attempt_on_another_machine_is_waited_for(tmp_path):
+    path = tmp_path / LOCK
+    path.write_text(Owner("elsewhere", 1, "1.0").to_text())
+    with held(tmp_path, Owner.me("2.0"), patience=30, meanwhile=lambda other: path.write_text("")):
+        pass
+
+
+def test_waiting_ends(tmp_path):
+    with held(tmp_path, Owner.me()):
+        began = time.monotonic()
+        with pytest.raises(TemporaryError, match="is at work here"), held(tmp_path, Owner.me("2.0"), patience=1):
+            pass
+        assert time.monotonic() - began > 1
+
+
 @pytest.mark.parametrize(("age", "job", "taken"), [(10, "", True), (10, "1.0", False), (1000, "", False)])
 def test_an_attempt_on_another_machine_counts_while_it_shows_life(tmp_path, age, job, taken):
     """Where the kernel's lock does not reach: a fresh sign of life is respected, except by the same job, come back."""

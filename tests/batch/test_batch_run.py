@@ -11,8 +11,8 @@ import pytest
 from cutflow_cli.batch import run as module
 from cutflow_cli.batch.lock import Owner, held
 from cutflow_cli.batch.run import run_task
-from cutflow_cli.batch.task_status import read_status, reason_in_log
-from cutflow_cli.errors import TemporaryError, UsageError
+from cutflow_cli.batch.task_status import TaskStatus, read_status, reason_in_log
+from cutflow_cli.errors import Interrupted, TemporaryError, UsageError
 
 
 @pytest.fixture
@@ -132,6 +132,37 @@ def test_a_second_attempt_leaves_and_touches_nothing(make_plan, instead):
     instead("open('OUT', 'w').close()")
     with held(plan.directory(0), Owner.me()), pytest.raises(TemporaryError, match="is at work here; nothing was done"):
         run_task(plan.path, 0)
+    assert read_status(plan.directory(0)) is None
+
+
+def test_a_job_waits_for_an_attempt_that_is_on_its_way_out(make_plan, instead):
+    """As after condor_hold and `cutflow batch resubmit`: the job that was held is still saving its checkpoint."""
+    plan = make_plan(1)
+    instead("open('OUT', 'w').close()")
+    said, entered, leave = [], threading.Event(), threading.Event()
+
+    def before():
+        with held(plan.directory(0), Owner.me("1.0")):
+            entered.set()
+            leave.wait(30)
+            TaskStatus("stopped", 1, "here", 1, "1.0", "then", "then", 85, "stopped by SIGTERM").write(
+                plan.directory(0)
+            )
+
+    thread = threading.Thread(target=before)
+    thread.start()
+    assert entered.wait(30)
+    status = run_task(plan.path, 0, job="2.0", say=lambda text: (said.append(text), leave.set())).status
+    thread.join()
+    assert (status.state, status.attempt, status.job) == ("done", 2, "2.0")
+    assert [text for text in said if "waiting up to 60 s for it to end" in text] == said[:1]
+
+
+def test_a_job_that_waits_can_be_stopped_and_leaves_the_status_to_the_other(make_plan, instead):
+    plan = make_plan(1)
+    instead("open('OUT', 'w').close()")
+    with held(plan.directory(0), Owner.me("1.0")), pytest.raises(Interrupted, match="stopped by SIGTERM before it"):
+        run_task(plan.path, 0, job="2.0", say=lambda text: os.kill(os.getpid(), signal.SIGTERM))
     assert read_status(plan.directory(0)) is None
 
 
