@@ -13,12 +13,13 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Cut": "cutflow_cli.selection.cut",
     "CutFlow": "cutflow_cli.selection.cutflow",
+    "CutLayer": "cutflow_cli.layers.cut_layer",
     "LearnedCut": "cutflow_cli.selection.cutflow",
     "Region": "cutflow_cli.selection.cut",
     "open_events": "cutflow_cli.events.table",
 }
 
-__all__ = ["Cut", "CutFlow", "LearnedCut", "Region", "__version__", "open_events"]
+__all__ = ["Cut", "CutFlow", "CutLayer", "LearnedCut", "Region", "__version__", "open_events"]
 
 
 def __getattr__(name: str) -> object:
