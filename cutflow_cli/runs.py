@@ -6,7 +6,7 @@ epoch, one column per loss term) and whatever weights its method needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,36 +18,13 @@ from cutflow_cli.artifacts import PARTIAL_SUFFIX, RUN_SCHEMA_VERSION, read_json,
 from cutflow_cli.errors import InputError, UsageError, nearest
 from cutflow_cli.events.folds import Folds
 from cutflow_cli.events.schema import FeatureInfo
-from cutflow_cli.selection.cut import Cut, Region
-from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
+from cutflow_cli.selection.cutflow import CutFlow
 
 MANIFEST = "run.json"
 CUTS = "cuts.parquet"
 HISTORY = "history.parquet"
 #: In `RunManifest.data`: how events were divided into folds, and which one this training left out (None for all).
 FOLDS, FOLD = "folds", "fold"
-
-_CUT_COLUMNS = pa.schema(
-    [
-        ("working_point", pa.string()),
-        ("target", pa.float64()),
-        ("hypothesis", pa.float64()),
-        ("kind", pa.string()),
-        ("replica", pa.int32()),
-        ("position", pa.int32()),
-        ("observable", pa.string()),
-        ("region", pa.string()),
-        ("lower", pa.float64()),
-        ("upper", pa.float64()),
-        ("lower_error", pa.float64()),
-        ("upper_error", pa.float64()),
-        ("agreement", pa.float64()),
-        ("importance", pa.float64()),
-        ("n_minus_1_loss", pa.float64()),
-        ("active", pa.bool_()),
-        ("note", pa.string()),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +104,9 @@ class RunManifest:
         if not path.is_file():
             raise InputError(_no_run(directory))
         raw = read_json(path)
-        if raw.get("schema_version") != RUN_SCHEMA_VERSION:
-            version = raw.get("schema_version")
-            msg = f"{path}: schema version {version}, this cutflow reads {RUN_SCHEMA_VERSION}; train again"
+        version = raw.get("schema_version")
+        if version not in (RUN_SCHEMA_VERSION, BINNED_SCHEMA_VERSION):
+            msg = f"{path}: schema version {version}, this cutflow reads up to {BINNED_SCHEMA_VERSION}; train again"
             raise InputError(msg)
         try:
             for name in ("spectators", "scores", "per_object"):
@@ -224,34 +201,10 @@ def fold_directory(run: Path, fold: int) -> Path:
 
 
 def write_cut_flows(path: Path, flows: Iterable[CutFlow]) -> None:
-    """Write flows as `cuts.parquet`: one row per flow and step."""
-    rows = [
-        {
-            "working_point": flow.working_point,
-            "target": flow.target,
-            "hypothesis": flow.hypothesis,
-            "kind": flow.kind,
-            "replica": flow.replica,
-            "position": position,
-            "observable": step.cut.observable,
-            "region": step.cut.region.value,
-            "lower": step.cut.lower,
-            "upper": step.cut.upper,
-            "lower_error": step.lower_error,
-            "upper_error": step.upper_error,
-            "agreement": step.agreement,
-            "importance": step.importance,
-            "n_minus_1_loss": step.n_minus_1_loss,
-            "active": step.active,
-            "note": step.note,
-        }
-        for flow in flows
-        for position, step in enumerate(flow.steps)
-    ]
+    """Write flows as `cuts.parquet` (`cut_rows`)."""
     with written_file(path) as partial:
-        table = pa.Table.from_pylist(rows, schema=_CUT_COLUMNS)
         # Checksums, lest a bit that turned on disk moves a boundary unseen.
-        pq.write_table(table, partial, compression="zstd", write_page_checksum=True)
+        pq.write_table(table_of(flows), partial, compression="zstd", write_page_checksum=True)
 
 
 def read_cut_flows(path: Path) -> tuple[CutFlow, ...]:
@@ -260,39 +213,7 @@ def read_cut_flows(path: Path) -> tuple[CutFlow, ...]:
     Raises:
         InputError: if the file is missing, damaged, or lacks a column.
     """
-    table = _read_table(path)
-    missing = [name for name in _CUT_COLUMNS.names if name not in table.column_names]
-    if missing:
-        msg = f"{path}: no column {missing[0]!r}; written by another version of cutflow, train again"
-        raise InputError(msg)
-    grouped: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    try:
-        rows = table.select(_CUT_COLUMNS.names).cast(_CUT_COLUMNS).to_pylist()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError) as error:
-        msg = f"{path}: damaged ({str(error).splitlines()[0]}); train again"
-        raise InputError(msg) from error
-    for row in rows:
-        key = tuple(row[name] for name in ("working_point", "target", "hypothesis", "kind", "replica"))
-        grouped.setdefault(key, []).append(row)
-    return tuple(
-        CutFlow(_steps(path, rows), working_point, target, hypothesis, kind, replica)
-        for (working_point, target, hypothesis, kind, replica), rows in grouped.items()
-    )
-
-
-def _steps(path: Path, rows: Sequence[dict[str, Any]]) -> tuple[LearnedCut, ...]:
-    learned = ("active", "lower_error", "upper_error", "agreement", "importance", "n_minus_1_loss", "note")
-    try:
-        return tuple(
-            LearnedCut(
-                Cut(row["observable"], Region(row["region"]), row["lower"], row["upper"]),
-                **{name: row[name] for name in learned},
-            )
-            for row in sorted(rows, key=lambda row: int(row["position"]))
-        )
-    except (ValueError, TypeError, InputError) as error:
-        msg = f"{path}: damaged ({error}); train again"
-        raise InputError(msg) from error
+    return flows_of(_read_table(path), path)
 
 
 def write_table(path: Path, columns: dict[str, Any]) -> None:

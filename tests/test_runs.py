@@ -139,7 +139,7 @@ def test_what_was_taken_for_a_run_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"schema_version": 2}, "schema version 2, this cutflow reads 1; train again"),
+        ({"schema_version": 3}, "schema version 3, this cutflow reads up to 2; train again"),
         ({"schema_version": None}, "schema version None"),
         ({"features": None}, "damaged"),
         ({"features": [{"nom": "x"}]}, "damaged"),

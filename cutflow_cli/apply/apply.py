@@ -345,6 +345,6 @@ def _masks(cuts: Sequence[Cut], block: Block) -> list[NDArray[np.bool_]]:
     return [
         evaluate(without_quantifiers(cut.tree, per_object), block.values, block.events)
         if isinstance(cut, Condition)
-        else cut.passes(block.values[cut.observable])
+        else cut.keeps(block.values)
         for cut in cuts
     ]

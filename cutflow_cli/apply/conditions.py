@@ -70,7 +70,7 @@ def columns_of(flows: Iterable[CutFlow]) -> tuple[str, ...]:
         name
         for flow in flows
         for cut in flow.cuts
-        for name in (names(cut.tree) if isinstance(cut, Condition) else (cut.observable,))
+        for name in (names(cut.tree) if isinstance(cut, Condition) else cut.columns)
     )
     return tuple(dict.fromkeys(found))
 

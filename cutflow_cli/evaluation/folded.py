@@ -111,7 +111,7 @@ def by_fold(run: Run, name: str, dtypes: Mapping[str, str]) -> tuple[Run, Derive
                 found[column][rows] = values
             for column, cuts in members.items():
                 cut = cuts[number]
-                passed = True if cut is None else cut.passes({**here, **own}[cut.observable])
+                passed = True if cut is None else cut.keeps({**here, **own})
                 found[column][rows] = passed
         return found
 

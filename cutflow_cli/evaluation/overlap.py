@@ -50,7 +50,7 @@ class OverlapCounter(Additive):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are needed."""
-        return tuple(dict.fromkeys(cut.observable for named in self._flows for cut in named.flow.cuts))
+        return tuple(dict.fromkeys(name for named in self._flows for name in named.flow.columns))
 
     def add(self, events: ClassEvents) -> None:
         """Take events of a class."""

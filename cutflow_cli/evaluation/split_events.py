@@ -43,7 +43,7 @@ class ClassEvents:
     def passing(self, cut: Cut) -> NDArray[np.bool_]:
         """Return whether each event passes a cut, found once for all that ask."""
         if cut not in self._masks:
-            self._masks[cut] = cut.passes(self.columns[cut.observable])
+            self._masks[cut] = cut.keeps(self.columns)
         return self._masks[cut]
 
 

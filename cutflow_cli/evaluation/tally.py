@@ -161,7 +161,7 @@ def tally(
         InputError: if the events lack a feature or the file is damaged.
     """
     paths, prefixes = _lay(flows)
-    observables = [cut.observable for prefix in prefixes for cut in prefix]
+    observables = [name for prefix in prefixes for cut in prefix for name in cut.columns]
     columns = tuple(dict.fromkeys((*observables, *(name for one in listeners for name in one.columns))))
     once = _Pass(events, tuple(paths), len(prefixes), columns, rows, tuple(listeners))
     done = 0
@@ -292,7 +292,7 @@ class _Counter:
         self._sum(np.empty(0, dtype=np.intp), cell, weight, self._before)
         for cuts, members in self._groups:
             for cut, row in cuts.items():
-                self._masks[row, : len(batch)] = cut.passes(batch.columns[cut.observable])
+                self._masks[row, : len(batch)] = cut.keeps(batch.columns)
             for position in members:
                 self._sum(self._which[position], cell, weight, self._found[position])
 

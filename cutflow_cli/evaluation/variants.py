@@ -65,7 +65,7 @@ class VariantCounter(Additive):
         self._variants = [_variants_of(named, dtypes) for named in self._flows]
         cuts = [*dict.fromkeys(cut for named in self._flows for cut in named.flow.cuts)]
         self._cuts = {cut: row for row, cut in enumerate(cuts)}
-        self._columns = tuple(dict.fromkeys(cut.observable for cut in cuts))
+        self._columns = tuple(dict.fromkeys(name for cut in cuts for name in cut.columns))
         self._which = [np.array([self._cuts[cut] for cut in named.flow.cuts], dtype=np.intp) for named in self._flows]
         self._boundaries = [
             Boundaries.of(

@@ -111,5 +111,6 @@ class EventSample:
 
     @property
     def columns(self) -> dict[str, NDArray[Any]]:
-        """The features by name, each of shape (events,)."""
-        return {name: self.x[:, position] for position, name in enumerate(self.features)}
+        """The features by name, and the spectators, each of shape (events,)."""
+        features = {name: self.x[:, position] for position, name in enumerate(self.features)}
+        return {**self.spectators, **features}

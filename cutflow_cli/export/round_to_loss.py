@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cutflow_cli.errors import InputError
+from cutflow_cli.errors import InputError, UsageError
 from cutflow_cli.events.schema import SPLITS, Split
 from cutflow_cli.export.digits import shortest
 from cutflow_cli.export.rounding import SIDES, STEPS, Rounded, Rounding, Side, crossed, nearest_multiple
@@ -94,8 +94,12 @@ def round_to_loss(opened: RunEvents, flow: CutFlow, rounding: Rounding) -> tuple
     Raises:
         InputError: if the validation split can't decide: no events of a class, or none of the flow's hypothesis.
         NothingToLoseError: if the selection as learned has no figure of merit on it.
+        UsageError: if its cuts are in bins of an observable.
     """
     assert rounding.loss is not None
+    if flow.binnings:
+        msg = "--round-to-loss: moves one boundary at a time, which cuts in bins have not; use --round or --round-within"
+        raise UsageError(msg)
     search = _Search(opened, flow, rounding.fom)
     before = search.figure
     if not np.isfinite(before) or before <= 0:

@@ -19,6 +19,7 @@ import numpy as np
 from cutflow_cli.errors import InputError, UsageError, nearest
 from cutflow_cli.export.digits import shortest
 from cutflow_cli.metrics.figures_of_merit import DEFAULT_FIGURE, require_figure
+from cutflow_cli.selection.binned import BinnedCut, bin_title
 from cutflow_cli.selection.cut import Cut
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 
@@ -110,8 +111,8 @@ def rounded_flow(
     steps: list[LearnedCut] = []
     found: list[Rounded] = []
     for step in flow.steps:
-        cut, what = _rounded_step(step, _dtype(step.cut, dtypes), within) if step.active else (step.cut, ())
-        steps.append(replace(step, cut=cut))
+        new, what = _rounded_step(step, _dtype(step.cut, dtypes), within) if step.active else (step, ())
+        steps.append(new)
         found.extend(what)
     return replace(flow, steps=tuple(steps)), tuple(found)
 
@@ -140,9 +141,18 @@ def _dtype(cut: Cut, dtypes: Mapping[str, str]) -> str:
     return dtypes[cut.observable]
 
 
-def _rounded_step(step: LearnedCut, dtype: str, within: float | None) -> tuple[Cut, tuple[Rounded, ...]]:
+def _rounded_step(step: LearnedCut, dtype: str, within: float | None) -> tuple[LearnedCut, tuple[Rounded, ...]]:
     found: list[Rounded] = []
     cut = step.cut
+    if isinstance(cut, BinnedCut):
+        bins: list[LearnedCut] = []
+        for number, one in enumerate(step.bins):
+            new, what = _rounded_step(one, dtype, within) if one.active else (one, ())
+            bins.append(new)
+            where = f"{cut.observable} for {cut.binned_in} {bin_title(cut.edges, number)}"
+            found += [replace(rounded, observable=where) for rounded in what]
+        together = LearnedCut.from_bins(cut.binned_in, cut.edges, tuple(bins))
+        return replace(step, cut=together.cut, bins=together.bins), tuple(found)
     for side in SIDES:
         before: float | None = getattr(step.cut, side)
         error: float | None = getattr(step, f"{side}_error")
@@ -156,7 +166,7 @@ def _rounded_step(step: LearnedCut, dtype: str, within: float | None) -> tuple[C
         if after != before:
             found.append(Rounded(cut.observable, side, before, after, allowed(before), dtype))
             cut = replace(cut, lower=after) if side == "lower" else replace(cut, upper=after)
-    return (step.cut, ()) if crossed(step.cut, cut) else (cut, tuple(found))
+    return (step, ()) if crossed(step.cut, cut) else (replace(step, cut=cut), tuple(found))
 
 
 def _roundest(value: float, allowed: Callable[[float], float], dtype: str) -> float:

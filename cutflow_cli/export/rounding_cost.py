@@ -158,7 +158,7 @@ class _Exchanges(Additive):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are needed."""
-        return tuple(dict.fromkeys(cut.observable for pair in self._pairs for flow in pair for cut in flow.cuts))
+        return tuple(dict.fromkeys(name for pair in self._pairs for flow in pair for name in flow.columns))
 
     def add(self, batch: EventBatch) -> None:
         """Take a batch of events."""

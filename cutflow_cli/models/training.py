@@ -13,6 +13,7 @@ import numpy as np
 
 from cutflow_cli import __version__
 from cutflow_cli.artifacts import Action, digest, open_work_directory
+from cutflow_cli.cut_rows import version_for
 from cutflow_cli.engine.checkpoint import Arrays, save_checkpoint
 from cutflow_cli.engine.device import DeviceChoice, resolve_device, resolve_threads
 from cutflow_cli.engine.stop import StopRequest, TimeLimit
@@ -345,6 +346,7 @@ def manifest_of(
         warnings=fitted.warnings,
         recommended=fitted.recommended,
         command=plan.command,
+        schema_version=version_for(fitted.flows),
     )
 
 

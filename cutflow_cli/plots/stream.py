@@ -112,7 +112,7 @@ def passing(cuts: Sequence[Cut], batch: EventBatch, within: NDArray[np.bool_]) -
     """Say which events of a mask pass all of some cuts."""
     mask = within.copy()
     for cut in cuts:
-        mask &= cut.passes(batch.columns[cut.observable])
+        mask &= cut.keeps(batch.columns)
     return mask
 
 

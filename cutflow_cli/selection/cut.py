@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -72,6 +72,11 @@ class Cut:
         return (self.observable,)
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that `keeps` needs."""
+        return (self.observable,)
+
+    @property
     def has_boundaries(self) -> bool:
         """Whether its boundaries are values of the observable, which mean something when they are moved."""
         return True
@@ -105,6 +110,25 @@ class Cut:
             case _:
                 mask = (values < lower) | (values > upper)
         return mask
+
+    def keeps(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
+        """Say for each event whether it is kept.
+
+        Args:
+            columns: those of `columns` and perhaps others, each of shape (events,).
+
+        Returns:
+            Mask of shape (events,).
+        """
+        return self.passes(columns[self.observable])
+
+    def rounded_for(self, dtypes: Mapping[str, str]) -> Cut:
+        """Round all numbers of the cut to what the columns can hold that they are compared with.
+
+        Args:
+            dtypes: the type of each of `columns`.
+        """
+        return self.rounded(dtypes[self.observable])
 
     def rounded(self, dtype: str) -> Cut:
         """Round the boundaries to values that a column of this type can hold, so that all dialects agree.

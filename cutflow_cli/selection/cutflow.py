@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.errors import InputError, nearest
+from cutflow_cli.selection.binned import BinnedCut
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.tree import And, Node
 
@@ -34,6 +35,8 @@ class LearnedCut:
         n_minus_1_loss: balanced error of the flow on train without this cut, minus that with it (without minus the
             flow as applied); positive means that the cut helps. None where it was not computed.
         note: why the cut is inactive, or what a reader should know of it, in words.
+        bins: of a `BinnedCut` what was learned in each bin, bin by bin; empty for other cuts. Its own boundaries and
+            errors are there; `from_bins` puts them together.
     """
 
     cut: Cut
@@ -44,6 +47,34 @@ class LearnedCut:
     importance: float | None = None
     n_minus_1_loss: float | None = None
     note: str | None = None
+    bins: tuple[LearnedCut, ...] = ()
+
+    @classmethod
+    def from_bins(cls, binned_in: str, edges: tuple[float, ...], bins: tuple[LearnedCut, ...]) -> LearnedCut:
+        """Put together what was learned in each bin of an observable.
+
+        Args:
+            binned_in: the observable.
+            edges: of the bins, rising.
+            bins: one step for each bin, all of one observable; an inactive one keeps all events of its bin.
+
+        Raises:
+            InputError: if edges and bins do not fit each other.
+        """
+        cuts = tuple(one.cut if one.active else Cut(one.cut.observable, Region.ALL) for one in bins)
+        cut = BinnedCut.of(binned_in, edges, cuts)
+        # In the bins' own observable it is the range of the bins itself that is kept.
+        active = cut.is_range or any(member.region is not Region.ALL for member in cuts)
+        return cls(cut, active, agreement=_least([one.agreement for one in bins]), bins=bins)
+
+    def rounded(self, dtypes: Mapping[str, str]) -> LearnedCut:
+        """Round all numbers of the cut to what its columns can hold.
+
+        Args:
+            dtypes: the type of each column of the cut.
+        """
+        bins = tuple(one.rounded(dtypes) for one in self.bins)
+        return replace(self, cut=self.cut.rounded_for(dtypes), bins=bins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +107,17 @@ class CutFlow:
         """The observables of all steps, in order."""
         return tuple(step.cut.observable for step in self.steps)
 
+    @property
+    def binnings(self) -> tuple[tuple[str, tuple[float, ...]], ...]:
+        """Observables that cuts are binned in, with the edges of the bins, each once; empty for most flows."""
+        cuts = (step.cut for step in self.steps)
+        return tuple(dict.fromkeys((cut.binned_in, cut.edges) for cut in cuts if isinstance(cut, BinnedCut)))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the applied cuts need, each once, in order."""
+        return tuple(dict.fromkeys(name for cut in self.cuts for name in cut.columns))
+
     def step_masks(self, columns: Mapping[str, NDArray[Any]]) -> list[NDArray[np.bool_]]:
         """Say for each applied cut which events it keeps, whatever the other cuts do.
 
@@ -88,11 +130,11 @@ class CutFlow:
         Raises:
             InputError: if an observable is not among the columns.
         """
-        for cut in self.cuts:
-            if cut.observable not in columns:
-                msg = f"the selection cuts on {cut.observable!r}, which the events lack: "
-                raise InputError(msg + nearest(cut.observable, columns))
-        return [cut.passes(columns[cut.observable]) for cut in self.cuts]
+        for name in self.columns:
+            if name not in columns:
+                msg = f"the selection cuts on {name!r}, which the events lack: "
+                raise InputError(msg + nearest(name, columns))
+        return [cut.keeps(columns) for cut in self.cuts]
 
     def mask(self, columns: Mapping[str, NDArray[Any]], events: int) -> NDArray[np.bool_]:
         """Say for each event whether all cuts keep it.
@@ -122,11 +164,11 @@ class CutFlow:
         Raises:
             InputError: if an observable has no type.
         """
-        for name in self.observables:
+        for name in (name for step in self.steps for name in step.cut.columns):
             if name not in dtypes:
                 msg = f"the selection cuts on {name!r}, whose type is not known; {nearest(name, dtypes)}"
                 raise InputError(msg)
-        steps = tuple(replace(step, cut=step.cut.rounded(dtypes[step.cut.observable])) for step in self.steps)
+        steps = tuple(step.rounded(dtypes) for step in self.steps)
         return replace(self, steps=steps)
 
 
@@ -152,8 +194,8 @@ def consensus(flows: Sequence[CutFlow]) -> CutFlow:
         raise InputError(msg)
     first = flows[0]
     same = all(
-        (flow.observables, flow.working_point, flow.hypothesis)
-        == (first.observables, first.working_point, first.hypothesis)
+        (flow.observables, flow.binnings, flow.working_point, flow.hypothesis)
+        == (first.observables, first.binnings, first.working_point, first.hypothesis)
         for flow in flows
     )
     if not same:
@@ -165,6 +207,12 @@ def consensus(flows: Sequence[CutFlow]) -> CutFlow:
 
 def _agree(steps: Sequence[LearnedCut]) -> LearnedCut:
     """Find the cut that most replicas of one step agree on."""
+    cut = steps[0].cut
+    if isinstance(cut, BinnedCut):
+        together = LearnedCut.from_bins(
+            cut.binned_in, cut.edges, tuple(_agree(those) for those in zip(*(step.bins for step in steps), strict=True))
+        )
+        return replace(together, importance=_mean([step.importance for step in steps]))
 
     def choice(step: LearnedCut) -> Region:
         return step.cut.region if step.active else Region.ALL
@@ -206,6 +254,10 @@ def _median(values: Sequence[float | None]) -> tuple[float | None, float | None]
         return middle, None
     low, high = np.quantile(numbers, [0.16, 0.84])
     return middle, float(high - low) / 2
+
+
+def _least(values: Sequence[float | None]) -> float | None:
+    return min((value for value in values if value is not None), default=None)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
