@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cutflow_cli.artifacts import PARTIAL_SUFFIX, RUN_SCHEMA_VERSION, read_json, write_json, written_file
+from cutflow_cli.cut_rows import BINNED_SCHEMA_VERSION, flows_of, table_of
 from cutflow_cli.errors import InputError, UsageError, nearest
 from cutflow_cli.events.folds import Folds
 from cutflow_cli.events.schema import FeatureInfo
