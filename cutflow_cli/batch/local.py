@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
+from cutflow_cli.batch.lock import is_held
 from cutflow_cli.batch.manifest import Plan
 from cutflow_cli.batch.task_status import read_status
 from cutflow_cli.errors import Interrupted, TemporaryError, UsageError
 
 #: Attempts at a task that fails for a passing reason, and seconds before the next.
 ATTEMPTS, PAUSE = 3, 5.0
+#: Seconds between looks at a task at which somebody else is at work.
+LOOK = 1.0
 _POLL = 0.05
 
 
@@ -26,17 +29,23 @@ class _Pool:
 
     def __init__(self, plan: Plan, numbers: Sequence[int], workers: int, say: Callable[[str], None]) -> None:
         self.plan, self.workers, self.say = plan, workers, say
-        self.waiting: deque[tuple[float, int]] = deque((0.0, number) for number in numbers)
+        self.waiting = [(0.0, number) for number in sorted(numbers)]  # a heap: not before when, which
         self.running: dict[int, subprocess.Popen[bytes]] = {}
         self.attempts = dict.fromkeys(numbers, 0)
         self.codes: dict[int, int] = {}
+        self.elsewhere: set[int] = set()
         self.stopped: str | None = None
+        self.sent_home = False
 
     def stop(self, number: int, _frame: FrameType | None) -> None:
-        self.stopped = signal.Signals(number).name
+        self.stopped = signal.Signals(number).name  # and `step` sees to it, whatever it is doing now
+
+    def send_home(self) -> None:
+        """Start nothing more, and let what runs save its checkpoints."""
         self.waiting.clear()
-        for process in list(self.running.values()):
+        for process in self.running.values():
             process.terminate()
+        self.sent_home = True
 
     def is_done(self, number: int) -> bool:
         status = read_status(self.plan.directory(number))
@@ -58,10 +67,19 @@ class _Pool:
             )
 
     def step(self) -> None:
-        while self.waiting and len(self.running) < self.workers and self.waiting[0][0] <= time.monotonic():
-            number = self.waiting.popleft()[1]
+        if self.stopped is not None and not self.sent_home:
+            self.send_home()
+        while (
+            self.stopped is None
+            and self.waiting
+            and len(self.running) < self.workers
+            and self.waiting[0][0] <= time.monotonic()
+        ):
+            number = heapq.heappop(self.waiting)[1]
             if self.is_done(number):  # by somebody else meanwhile
                 self.codes[number] = 0
+            elif is_held(self.plan.directory(number)):
+                self.leave_to_others(number)
             else:
                 self.start(number)
         for number, process in list(self.running.items()):
@@ -69,12 +87,22 @@ class _Pool:
                 del self.running[number]
                 self.ended(number, process.returncode)
 
+    def leave_to_others(self, number: int) -> None:
+        """Come back to a task when somebody else has done it, or left it."""
+        if number not in self.elsewhere:
+            self.elsewhere.add(number)
+            self.say(f"task {number}: somebody else is at work on it")
+        heapq.heappush(self.waiting, (time.monotonic() + LOOK, number))
+
     def ended(self, number: int, code: int) -> None:
-        if code == TemporaryError.exit_code and self.attempts[number] < ATTEMPTS and self.stopped is None:
+        if code == TemporaryError.exit_code and self.stopped is None and is_held(self.plan.directory(number)):
+            self.attempts[number] -= 1  # somebody else was faster: no attempt
+            self.leave_to_others(number)
+        elif code == TemporaryError.exit_code and self.attempts[number] < ATTEMPTS and self.stopped is None:
             self.say(f"task {number}: failed for a passing reason; again in {PAUSE:.0f} s")
-            self.waiting.append((time.monotonic() + PAUSE, number))
+            heapq.heappush(self.waiting, (time.monotonic() + PAUSE, number))
         elif code == Interrupted.exit_code and self.stopped is None:  # a time limit of its own: go on at once
-            self.waiting.append((0.0, number))
+            heapq.heappush(self.waiting, (0.0, number))
         else:
             self.codes[number] = code
             name = self.plan.task(number).name

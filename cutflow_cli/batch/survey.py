@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -20,6 +21,8 @@ StateName = Literal["planned", "queued", "running", "evicted", "stopped", "held"
 STATES: tuple[StateName, ...] = (
     "planned", "queued", "running", "evicted", "stopped", "held", "lost", "failed", "done",
 )  # fmt: skip
+#: Seconds between looks at tasks that are waited for: soon at first, then as rarely as a busy scheduler likes.
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,21 @@ class Survey:
         """Whether all tasks are."""
         return all(task.state == "done" for task in self.tasks)
 
+    @property
+    def share_done(self) -> float:
+        """How much of the plan is done, 0 to 1."""
+        return self.counts().get("done", 0) / max(1, len(self.tasks))
+
+    @property
+    def in_words(self) -> str:
+        """How many tasks are in each state, on one line."""
+        return ", ".join(f"{count} {state}" for state, count in self.counts().items())
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing will change unless somebody does something."""
+        return not any(task.state in ("queued", "running", "evicted") for task in self.tasks)
+
 
 @dataclass(frozen=True, slots=True)
 class _Queue:
@@ -119,6 +137,27 @@ def survey(plan: Plan, *, ask_queue: bool = True) -> Survey:
         queue = _Queue({}, {}, asked=False) if submission is None else queues[submission.name]
         tasks.append(_state(plan, task, submission, queue))
     return Survey(plan, tuple(tasks), tuple(dict.fromkeys(notes)))
+
+
+def survey_when_settled(
+    plan: Plan, *, ask_queue: bool = True, told: Callable[[Survey], None] = lambda found: None
+) -> Survey:
+    """Wait until nothing of a plan is running or going to run by itself, and say where every task stands then.
+
+    Args:
+        plan: the plan.
+        ask_queue: as for `survey`.
+        told: given what each look shows before that.
+
+    Raises:
+        InputError: if a file in the plan directory is damaged.
+    """
+    pause = FIRST_PAUSE
+    while not (found := survey(plan, ask_queue=ask_queue)).settled:
+        told(found)
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+    return found
 
 
 def _ask(plan: Plan, submission: Submission, jobs: Sequence[str]) -> _Queue:

@@ -7,7 +7,7 @@ from cutflow_cli.batch.lock import Owner, held
 from cutflow_cli.batch.queue import Job
 from cutflow_cli.batch.resubmit import never_submitted, take_back, to_resubmit
 from cutflow_cli.batch.submission import Submission, submissions
-from cutflow_cli.batch.survey import survey
+from cutflow_cli.batch.survey import survey, survey_when_settled
 from cutflow_cli.batch.task_status import TaskStatus, now
 from cutflow_cli.batch.tools import ToolError
 from cutflow_cli.errors import UsageError
@@ -39,6 +39,25 @@ def submitted(plan, *numbers, name="0001", cluster="7"):
 
 def states(plan, **options):
     return [task.state for task in survey(plan, **options).tasks]
+
+
+def test_tasks_are_waited_for_as_long_as_they_change_by_themselves(make_plan, monkeypatch):
+    plan = make_plan(3)
+    submitted(plan, 0, 1)
+    looks = [(Job("7.0", "running"), Job("7.1", "queued")), (Job("7.1", "running"),), (Job("7.1", "held", "memory"),)]
+    pauses, seen = [], []
+
+    def queue(clusters, scheduler):
+        if len(looks) == 2:
+            says(plan, 0, "done", 0)
+        return {job.name: job for job in looks.pop(0)}
+
+    monkeypatch.setattr(htcondor, "queue", queue)
+    monkeypatch.setattr("cutflow_cli.batch.survey.time.sleep", pauses.append)
+    found = survey_when_settled(plan, told=lambda found: seen.append((found.share_done, found.in_words)))
+    assert [task.state for task in found.tasks] == ["done", "held", "planned"]
+    assert pauses == [1, 2]
+    assert seen == [(0, "1 planned, 1 queued, 1 running"), (1 / 3, "1 planned, 1 running, 1 done")]
 
 
 def test_every_state_from_files_and_queue(make_plan, queue):

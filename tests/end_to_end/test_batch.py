@@ -55,7 +55,8 @@ def test_a_plan_on_this_machine(run_here, run_cutflow, home):
     assert "2 of 2 outputs are missing, nothing was merged" in refused.stderr
     done = run_cutflow("batch", "submit", plan, "--local", "2")
     assert (done.returncode, done.stdout) == (0, "2 of 2 tasks done\n"), done.stderr
-    assert run_here("batch", "status", plan).returncode == 0
+    waited = run_here("batch", "status", plan, "--wait")
+    assert (waited.returncode, waited.stderr) == (0, "")
     assert "all of its tasks" in run_here("batch", "submit", plan, "--local", "2").stderr
     merged = run_here("batch", "merge", plan)
     assert merged.returncode == 0, merged.stderr

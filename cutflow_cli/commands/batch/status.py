@@ -21,6 +21,9 @@ def status(
     plan: options.PlanDirectory,
     *,
     all_: Annotated[bool, typer.Option("--all", help="Show every task, also those that are done or wait.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until no task runs or waits in the queue any more; for scripts.")
+    ] = False,
     no_queue: options.NoQueue = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -28,9 +31,16 @@ def status(
 
     Exits with 0 if all are done, and with 4 if not.
     """
-    from cutflow_cli.batch.survey import survey
+    from cutflow_cli.batch.survey import survey, survey_when_settled
 
-    found = survey(options.open_plan(plan), ask_queue=not no_queue)
+    made = options.open_plan(plan)
+    if wait:
+        with terminal.progress(f"tasks of {plan}") as progress:
+            found = survey_when_settled(
+                made, ask_queue=not no_queue, told=lambda seen: progress(seen.share_done, seen.in_words)
+            )
+    else:
+        found = survey(made, ask_queue=not no_queue)
     for text in found.notes:
         terminal.warning(text)
     if as_json:
