@@ -8,10 +8,11 @@ import typer
 
 from cutflow_cli.commands import terminal
 from cutflow_cli.commands.batch import options
-from cutflow_cli.commands.batch.submit import hand_over, refuse_for_local, run_here
+from cutflow_cli.commands.batch.submit import give
 from cutflow_cli.errors import NegativeAnswer, UsageError
 
 
+@options.takes_where
 def resubmit(
     plan: options.PlanDirectory,
     tasks: Annotated[
@@ -24,12 +25,7 @@ def resubmit(
         bool,
         typer.Option("--force", help="Those too whose failure (wrong usage or input) another attempt can't mend."),
     ] = False,
-    htcondor: options.HtCondor = False,
-    slurm: options.Slurm = False,
-    local: options.Local = None,
-    profile: options.ProfileOption = None,
-    memory: options.Memory = None,
-    time: options.Time = None,
+    where: options.Where,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -45,7 +41,7 @@ def resubmit(
     from cutflow_cli.batch.survey import survey
 
     made = options.open_plan(plan)
-    system = options.chosen_system(htcondor, slurm, local)
+    system = where.system
     if system is None:
         earlier = submissions(made)
         if not earlier:
@@ -72,9 +68,4 @@ def resubmit(
         removed = take_back(choice)
         if removed:
             terminal.note(f"{removed} held jobs removed from the queue")
-    if local is not None:
-        refuse_for_local(profile=profile, memory=memory, time=time)
-        run_here(made, choice.numbers, local, dry_run=dry_run, as_json=as_json)
-    else:
-        assert system != "local"
-        hand_over(made, choice.numbers, system, profile, memory, time, dry_run=dry_run, as_json=as_json)
+    give(made, choice.numbers, where, system, dry_run=dry_run, as_json=as_json)

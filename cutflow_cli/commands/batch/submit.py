@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from cutflow_cli.commands import terminal
 from cutflow_cli.commands.batch import options
@@ -14,15 +14,11 @@ if TYPE_CHECKING:
     from cutflow_cli.batch.profile import System
 
 
+@options.takes_where
 def submit(
     plan: options.PlanDirectory,
     *,
-    htcondor: options.HtCondor = False,
-    slurm: options.Slurm = False,
-    local: options.Local = None,
-    profile: options.ProfileOption = None,
-    memory: options.Memory = None,
-    time: options.Time = None,
+    where: options.Where,
     dry_run: options.DryRun = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -36,38 +32,41 @@ def submit(
     from cutflow_cli.batch.resubmit import never_submitted
     from cutflow_cli.batch.survey import survey
 
-    system = options.chosen_system(htcondor, slurm, local)
-    if system is None:
+    if where.system is None:
         msg = "say where: --htcondor, --slurm, or --local N for this machine"
         raise UsageError(msg)
     made = options.open_plan(plan)
-    choice = never_submitted(survey(made, ask_queue=False), stopped=system == "local")
+    choice = never_submitted(survey(made, ask_queue=False), stopped=where.system == "local")
     if not choice.tasks:
         terminal.note(f"{plan}: all of its tasks were submitted or are done; `cutflow batch status {plan}` says more")
         if as_json:
             terminal.result_json({"submitted": []})
         return
-    if local is not None:
-        refuse_for_local(profile=profile, memory=memory, time=time)
-        run_here(made, choice.numbers, local, dry_run=dry_run, as_json=as_json)
-    else:
-        assert system != "local"
-        hand_over(made, choice.numbers, system, profile, memory, time, dry_run=dry_run, as_json=as_json)
+    give(made, choice.numbers, where, where.system, dry_run=dry_run, as_json=as_json)
 
 
-def refuse_for_local(**given: Any) -> None:  # noqa: ANN401
-    """Refuse options that only batch systems have a use for.
+def give(
+    plan: Plan,
+    numbers: Sequence[int],
+    where: options.Where,
+    system: System | Literal["local"],
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Run tasks on this machine, or submit them to a batch system, as asked.
 
     Raises:
-        UsageError: if one of them is given.
+        NegativeAnswer: if one fails here.
     """
-    for name, value in given.items():
-        if value is not None:
-            msg = f"--{name}: is for batch systems; --local has no use for it"
-            raise UsageError(msg)
+    if system == "local":
+        assert where.local is not None
+        _run_here(plan, numbers, where.local, dry_run=dry_run, as_json=as_json)
+    else:
+        _hand_over(plan, numbers, where, system, dry_run=dry_run, as_json=as_json)
 
 
-def run_here(plan: Plan, numbers: Sequence[int], workers: int, *, dry_run: bool, as_json: bool) -> None:
+def _run_here(plan: Plan, numbers: Sequence[int], workers: int, *, dry_run: bool, as_json: bool) -> None:
     """Run tasks on this machine.
 
     Raises:
@@ -92,22 +91,14 @@ def run_here(plan: Plan, numbers: Sequence[int], workers: int, *, dry_run: bool,
         raise NegativeAnswer(msg)
 
 
-def hand_over(
-    plan: Plan,
-    numbers: Sequence[int],
-    system: System,
-    profile: str | None,
-    memory: int | None,
-    time: str | None,
-    *,
-    dry_run: bool,
-    as_json: bool,
+def _hand_over(
+    plan: Plan, numbers: Sequence[int], where: options.Where, system: System, *, dry_run: bool, as_json: bool
 ) -> None:
     """Submit tasks to a batch system, or show what would be submitted."""
     from cutflow_cli.batch import submission
     from cutflow_cli.batch.profile import read_profile
 
-    found = read_profile(profile, system, memory=memory, time=time)
+    found = read_profile(where.profile, system, memory=where.memory, time=where.time)
     if dry_run:
         files = submission.written_files(plan, numbers, system, found, submission.next_name(plan))
         for name, text in files.items():
