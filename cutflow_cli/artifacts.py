@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from cutflow_cli.errors import InputError, UsageError
+from cutflow_cli.errors import InputError, UsageError, is_disk_fault, naming
 
 PARTIAL_SUFFIX = ".partial"
 #: In unfinished work: the digest of the inputs and settings that it was started with.
@@ -82,7 +82,7 @@ def file_digest(path: Path) -> str:
         InputError: if the file can't be read.
     """
     try:
-        with path.open("rb") as stream:
+        with naming(path), path.open("rb") as stream:
             return stream_digest(stream, path.stat().st_size)
     except IsADirectoryError as error:
         msg = f"{path}: is a directory, a file was expected"
@@ -157,8 +157,7 @@ def written_file(out: Path) -> Iterator[Path]:
         partial.replace(out)
     except BaseException as error:
         partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
-            error.filename = str(out)  # a failed write names no file
+        is_disk_fault(error, out)  # then it names the output
         raise
 
 
@@ -180,7 +179,8 @@ def read_json(path: Path) -> dict[str, Any]:
         InputError: if it is absent or no JSON object.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        with naming(path):
+            value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         msg = f"{path}: no such file"
         raise InputError(msg) from error

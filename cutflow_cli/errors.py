@@ -7,7 +7,9 @@ exits. Exit codes follow what batch systems need: a scheduler should retry 75 an
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class CutflowError(Exception):
@@ -44,6 +46,33 @@ class Interrupted(CutflowError):  # noqa: N818  (a request that was honoured, no
     """A signal or the time limit stopped the work after its checkpoint was saved."""
 
     exit_code = 85
+
+
+def is_disk_fault(error: BaseException, path: str | Path) -> bool:
+    """Say whether the system failed to read or write a file, rather than that its content is damaged.
+
+    Such an error is named after the file, which failed reads and writes are not (a failed open is), and is to be
+    raised again: the same command may succeed later.
+
+    Args:
+        error: what was raised. Libraries raise OSError without a number, too, for content that they can't read.
+        path: the file.
+    """
+    if not isinstance(error, OSError) or error.errno is None:
+        return False
+    if error.filename is None:
+        error.filename = str(path)
+    return True
+
+
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Name a file in what the system says when it fails to read or write it."""
+    try:
+        yield
+    except OSError as error:
+        is_disk_fault(error, path)
+        raise
 
 
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> str:

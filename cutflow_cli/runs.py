@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from cutflow_cli.artifacts import PARTIAL_SUFFIX, RUN_SCHEMA_VERSION, read_json, write_json, written_file
 from cutflow_cli.cut_rows import BINNED_SCHEMA_VERSION, flows_of, table_of
-from cutflow_cli.errors import InputError, UsageError, nearest
+from cutflow_cli.errors import InputError, UsageError, is_disk_fault, nearest
 from cutflow_cli.events.folds import Folds
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.selection.cutflow import CutFlow
@@ -231,7 +231,7 @@ def _read_table(path: Path) -> pa.Table:
         table = pq.read_table(path, page_checksum_verification=True)
         _ = table.column_names  # decoded on first use, and damaged as likely as all else
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, UnicodeDecodeError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if is_disk_fault(error, path):
             raise  # the disk's fault, not the file's
         msg = f"{path}: damaged ({str(error).splitlines()[0]}); train again"
         raise InputError(msg) from error

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from cutflow_cli.errors import InputError, UsageError, nearest
+from cutflow_cli.errors import InputError, UsageError, naming, nearest
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -19,7 +19,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
         UsageError: if it can't be parsed, or a key comes twice.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with naming(path):
+            text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         msg = f"{path}: no such file; {nearest(path.name, siblings)}"

@@ -19,7 +19,7 @@ from cutflow_cli.apply.inputs import Block, EventsInput, Group, Input, SourceOpt
 from cutflow_cli.apply.results import Applied, AppliedFlow, GroupFlow, Step
 from cutflow_cli.apply.writing import EventsTotals, PassingWriter, applied_to
 from cutflow_cli.artifacts import Action, decide, digest
-from cutflow_cli.errors import UsageError
+from cutflow_cli.errors import UsageError, is_disk_fault
 from cutflow_cli.evaluation.saved_cut_flow_files import CountedFile
 from cutflow_cli.events.ahead import read_ahead
 from cutflow_cli.events.find import identity
@@ -155,7 +155,9 @@ def _is_events_file(location: Location) -> bool:
     try:
         parquet = pq.ParquetFile(location.path)
         return METADATA_KEY in {**(parquet.schema_arrow.metadata or {}), **(parquet.metadata.metadata or {})}
-    except (ValueError, OSError):  # pyarrow's errors are of these kinds
+    except (ValueError, OSError) as error:  # pyarrow's errors are of these kinds
+        if is_disk_fault(error, location.path):
+            raise
         return False
 
 

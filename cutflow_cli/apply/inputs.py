@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cutflow_cli.apply.conditions import columns_of
 from cutflow_cli.apply.cuts_file import CutsFile
-from cutflow_cli.errors import InputError, nearest
+from cutflow_cli.errors import InputError, is_disk_fault, nearest
 from cutflow_cli.events.names import codes_of_names
 from cutflow_cli.events.plain import numpy_dtype, open_parquet
 from cutflow_cli.events.schema import PROCESS, SPLIT, VARIATION, WEIGHT, EventsMetadata, Role
@@ -220,7 +220,7 @@ class EventsInput:
                     columns=batch if whole else None,
                 )
         except (pa.ArrowInvalid, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
+            if is_disk_fault(error, self.path):
                 raise  # the disk's fault, not the file's
             msg = f"{self.path}: damaged Parquet data ({str(error).splitlines()[0]}); make the file again"
             raise InputError(msg) from error

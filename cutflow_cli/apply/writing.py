@@ -18,7 +18,7 @@ from cutflow_cli import __version__
 from cutflow_cli.apply.counting import StepSums
 from cutflow_cli.apply.inputs import Block, to_floats
 from cutflow_cli.artifacts import written_file
-from cutflow_cli.errors import InputError, UsageError
+from cutflow_cli.errors import InputError, UsageError, is_disk_fault
 from cutflow_cli.events.names import codes_of_names
 from cutflow_cli.events.schema import (
     METADATA_KEY,
@@ -50,7 +50,9 @@ def applied_to(path: Path) -> dict[str, Any] | None:
     try:
         raw = (pq.ParquetFile(path).metadata.metadata or {}).get(APPLIED_KEY)
         found = None if raw is None else json.loads(raw)
-    except (pa.ArrowException, OSError, ValueError):
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if is_disk_fault(error, path):
+            raise
         return None
     return found if isinstance(found, dict) and isinstance(found.get("digest"), str) else None
 

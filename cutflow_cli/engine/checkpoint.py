@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.artifacts import written_file
-from cutflow_cli.errors import InputError
+from cutflow_cli.errors import InputError, naming
 
 Arrays = dict[str, NDArray[Any]]
 T = TypeVar("T")
@@ -37,7 +37,8 @@ def load_checkpoint(path: Path) -> Arrays:
     Raises:
         InputError: if it is damaged.
     """
-    content = io.BytesIO(path.read_bytes())  # what fails here is the disk's fault, what fails below the file's
+    with naming(path):
+        content = io.BytesIO(path.read_bytes())  # what fails here is the disk's fault, what fails below the file's
     try:
         with np.load(content, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}

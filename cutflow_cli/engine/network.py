@@ -21,15 +21,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 from torch.nn.functional import pad
 
 from cutflow_cli.artifacts import written_file
 from cutflow_cli.engine.architecture import Architecture, Initial
 from cutflow_cli.engine.checkpoint import Arrays
 from cutflow_cli.engine.scaling import Scaling
-from cutflow_cli.errors import InputError
+from cutflow_cli.errors import InputError, naming
 
 __all__ = ["LANES", "Architecture", "Initial", "Networks", "load_networks"]
 
@@ -192,12 +192,17 @@ def _in_one_order(content: bytes) -> bytes:
     The format is the header's length in eight bytes, the header in JSON, padded with blanks to a multiple of eight
     bytes, and the tensors, whose places are counted from its end.
     """
-    (length,) = struct.unpack("<Q", content[:8])
-    header = json.loads(content[8 : 8 + length])
+    header, start = _header(content)
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + content[8 + length :]
+    return struct.pack("<Q", len(text)) + text + content[start:]
+
+
+def _header(content: bytes) -> tuple[dict[str, Any], int]:
+    """Read the header of safetensors, and where the tensors start."""
+    (length,) = struct.unpack("<Q", content[:8])
+    return json.loads(content[8 : 8 + length]), 8 + length
 
 
 def load_networks(path: Path, device: str = "cpu") -> Networks:
@@ -209,15 +214,15 @@ def load_networks(path: Path, device: str = "cpu") -> Networks:
     if not path.is_file():
         msg = f"{path}: no such file; the run is incomplete, train again"
         raise InputError(msg)
+    with naming(path):
+        content = path.read_bytes()  # rather than mapped, where a disk that fails would end the process
     try:
-        with safe_open(path, framework="numpy") as stored:
-            about = stored.metadata() or {}
-            described = json.loads(about["architecture"])
-            architecture = Architecture(**{**described, "hidden": tuple(described["hidden"])})
-            parts = [stored.get_tensor(name) for name in architecture.shapes]
-            scaling = Scaling(
-                stored.get_tensor("scaling.shift"), stored.get_tensor("scaling.scale"), float(about["tail"])
-            )
+        stored = load(content)
+        about = _header(content)[0]["__metadata__"]
+        described = json.loads(about["architecture"])
+        architecture = Architecture(**{**described, "hidden": tuple(described["hidden"])})
+        parts = [stored[name] for name in architecture.shapes]
+        scaling = Scaling(stored["scaling.shift"], stored["scaling.scale"], float(about["tail"]))
         parameters = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
         return Networks(architecture, scaling, parameters, device)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:

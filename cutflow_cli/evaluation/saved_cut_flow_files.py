@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cutflow_cli.errors import InputError, nearest
+from cutflow_cli.errors import InputError, is_disk_fault, nearest
 from cutflow_cli.evaluation.rows import ALL_SPLITS, CutFlowRow
 from cutflow_cli.evaluation.table_files import TABLES, read_rows, write_rows
 from cutflow_cli.events.schema import SPLITS, Role, Split
@@ -126,7 +126,9 @@ def is_cut_flow(path: Path) -> bool:
         return True
     try:
         return path.is_file() and set(pq.read_schema(path).names) >= _TELLING
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError) as error:
+        if is_disk_fault(error, path):
+            raise
         return False
 
 

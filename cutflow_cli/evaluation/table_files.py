@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cutflow_cli.artifacts import written_file
-from cutflow_cli.errors import InputError
+from cutflow_cli.errors import InputError, naming
 from cutflow_cli.evaluation.detail_rows import CorrelationRow, OverlapRow, TotalsRow, VariantRow
 from cutflow_cli.evaluation.rows import CutFlowRow, MetricRow, RocRow
 from cutflow_cli.evaluation.variation_rows import VariationRow
@@ -107,5 +107,6 @@ def _read(path: Path) -> Iterable[dict[str, Any]]:
     if not path.is_file():
         msg = f"{path}: no such file; the report is incomplete, evaluate again with --force"
         raise InputError(msg)
-    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    with naming(path):
+        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
     return rows

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from cutflow_cli.errors import InputError, UsageError
+from cutflow_cli.errors import InputError, UsageError, naming
 from cutflow_cli.events.readers import Location
 
 _PATTERN = frozenset("*?[")
@@ -86,7 +86,8 @@ def _listed(name: str, base: Path, process: str) -> list[Location]:
         raise UsageError(msg)
     path = base / Path(name).expanduser()
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        with naming(path):
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (FileNotFoundError, IsADirectoryError, UnicodeDecodeError) as error:
         what = (
             "no such list of files" if isinstance(error, FileNotFoundError) else "is no list of files, a line for each"

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cutflow_cli.errors import InputError, nearest
+from cutflow_cli.errors import InputError, is_disk_fault, naming, nearest
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.names import codes_of_names
 from cutflow_cli.events.ranges import RowRange
@@ -68,7 +68,7 @@ def open_parquet(path: Path) -> pq.ParquetFile:
         parquet = pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
         names = parquet.schema_arrow.names
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, UnicodeDecodeError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if is_disk_fault(error, path):
             raise  # the disk's fault, not the file's
         magic = first_bytes(path, 4)
         why = {b"PAR1": "a truncated or damaged Parquet file, make it again", b"root": "a ROOT file, ingest it first"}
@@ -83,12 +83,8 @@ def open_parquet(path: Path) -> pq.ParquetFile:
 
 def first_bytes(path: Path, count: int) -> bytes:
     """Read the beginning of a file; an error of the disk names it."""
-    try:
-        with path.open("rb") as stream:
-            return stream.read(count)
-    except OSError as error:
-        error.filename = error.filename or str(path)
-        raise
+    with naming(path), path.open("rb") as stream:
+        return stream.read(count)
 
 
 def numpy_dtype(arrow_type: pa.DataType) -> str:
@@ -290,7 +286,7 @@ class Layout:
                 first_row += len(read)
                 yield batch.filter(_takes_part(batch, variation)) if alternatives else batch
         except (pa.ArrowInvalid, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
+            if is_disk_fault(error, self.path):
                 raise  # the disk's fault, not the file's
             msg = f"{self.path}: damaged Parquet data ({str(error).splitlines()[0]}); make the file again"
             raise InputError(msg) from error

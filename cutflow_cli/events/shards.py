@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cutflow_cli.artifacts import written_file
-from cutflow_cli.errors import InputError
+from cutflow_cli.errors import InputError, is_disk_fault
 from cutflow_cli.events.description import ShardDescription
 from cutflow_cli.events.plain import open_parquet
 from cutflow_cli.events.read import Block
@@ -161,7 +161,7 @@ class ShardFile:
                     for start, stop in _runs(file):
                         yield _block(batch.slice(start, stop - start), int(file[start]), own)
             except (pa.ArrowException, OSError) as error:
-                if isinstance(error, OSError) and error.errno is not None:
+                if is_disk_fault(error, self.path):
                     raise  # the disk's fault, not the file's
                 msg = f"{self.path}: damaged shard ({first_line(error)}); make it again"
                 raise InputError(msg) from error

@@ -31,7 +31,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, TypeVar
 
-from cutflow_cli.errors import InputError
+from cutflow_cli.errors import InputError, naming
 from cutflow_cli.observables.quantities import is_taken
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
@@ -143,8 +143,9 @@ def load_user_observables(path: Path) -> UserObservables:
         InputError: if it can't be read, fails, or defines no observables or wrong ones.
     """
     try:
-        content = path.read_bytes()
-    except OSError as error:
+        with naming(path):
+            content = path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         msg = f"{path}: observables can't be read ({error.strerror})"
         raise InputError(msg) from error
     digest = hashlib.sha256(content).hexdigest()

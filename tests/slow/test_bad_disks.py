@@ -110,7 +110,7 @@ def test_a_read_that_fails(name, copies, expected, tmp_path, run_cutflow):
     done = run_cutflow(*command.typed(tmp_path), cwd=copies)
     assert done.returncode == 75, done.stderr
     (line,) = said(done)
-    assert "input/output error; the same command may succeed later" in line
+    assert f"{Path(READS[name]).name}: input/output error; the same command may succeed later" in line
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["inputs"]
     path.unlink()
     path.write_bytes(content)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from cutflow_cli.artifacts import file_digest
-from cutflow_cli.errors import InputError
+from cutflow_cli.errors import InputError, naming
 from cutflow_cli.events.readers.base import Chunk, Column, Format, first_line
 from cutflow_cli.events.readers.location import Location
 from cutflow_cli.events.readers.parquet import to_numpy
@@ -67,7 +67,7 @@ class CsvSource:
     def chunks(self, columns: Sequence[Column], rows: int) -> Iterator[Chunk]:
         """Read columns in chunks of rows; see `Source.chunks`."""
         types = {column.name: _ARROW_TYPES[column.dtype] for column in columns}
-        with self._open(types) as reader:
+        with naming(self.path), self._open(types) as reader:
             try:
                 for batch in reader:
                     for start in range(0, batch.num_rows, rows):
@@ -102,7 +102,7 @@ class CsvSource:
 def _header(path: Path) -> tuple[tuple[str, ...], str]:
     """Read the names in the first line, and find what separates them."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with naming(path), path.open(encoding="utf-8-sig", newline="") as stream:
             line = stream.readline(1_000_000)
     except UnicodeDecodeError as error:
         msg = f"{path}: is no text in UTF-8, so no CSV file"

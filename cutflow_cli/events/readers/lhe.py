@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.artifacts import file_digest
-from cutflow_cli.errors import InputError, UsageError
+from cutflow_cli.errors import InputError, UsageError, is_disk_fault
 from cutflow_cli.events.readers.base import Chunk, Column, Format, first_line
 from cutflow_cli.events.readers.jagged import from_counts
 from cutflow_cli.events.readers.location import Location
@@ -136,7 +136,7 @@ class LheSource:
         except (InputError, MemoryError):
             raise
         except Exception as error:  # of any kind, as pylhe takes the text for what it should be
-            if isinstance(error, OSError) and error.errno is not None:
+            if is_disk_fault(error, self.path):
                 raise  # the disk's fault, not the file's
             behind = f" behind event {first}" if first else ""
             msg = f"{self.path}: damaged or truncated LHE file{behind} ({first_line(error)}); make it or copy it again"

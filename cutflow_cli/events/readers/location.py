@@ -8,7 +8,7 @@ from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
 from cutflow_cli.artifacts import file_digest, stream_digest
-from cutflow_cli.errors import InputError
+from cutflow_cli.errors import InputError, naming
 from cutflow_cli.events.readers.remote import attempt, filesystem, is_remote, judge
 
 
@@ -98,7 +98,7 @@ class Location:
             TemporaryError: if a server does not answer.
         """
         if not self.is_remote:
-            with Path(self.text).open("rb") as stream:
+            with naming(self.text), Path(self.text).open("rb") as stream:
                 return stream.read(count)
         system, path = filesystem(self.text)
         found: bytes = attempt(lambda: system.cat_file(path, 0, count), self.text)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cutflow_cli.errors import InputError
+from cutflow_cli.errors import InputError, is_disk_fault
 from cutflow_cli.events.readers.base import Chunk, Column, Format, first_line
 from cutflow_cli.events.readers.jagged import from_counts
 from cutflow_cli.events.readers.location import Location
@@ -47,7 +47,7 @@ class ParquetSource:
             raise self._damaged(error) from error
 
     def _damaged(self, error: Exception) -> InputError:
-        if self.location.may_recover(error) or (isinstance(error, OSError) and error.errno is not None):
+        if self.location.may_recover(error) or is_disk_fault(error, str(self.location)):
             raise error  # the server's or the disk's fault, not the file's
         what = "truncated Parquet file (its end is missing)"
         if "magic bytes not found" not in str(error):

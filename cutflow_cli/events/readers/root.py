@@ -14,7 +14,7 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
-from cutflow_cli.errors import InputError, nearest
+from cutflow_cli.errors import InputError, is_disk_fault, nearest
 from cutflow_cli.events.readers.base import Chunk, Column, Format, first_line
 from cutflow_cli.events.readers.jagged import check_lengths, describe_form, to_var, without_missing
 from cutflow_cli.events.readers.location import Location
@@ -39,7 +39,7 @@ def _readable(location: Location) -> Iterator[None]:
     except (InputError, MemoryError):
         raise
     except Exception as error:
-        if location.may_recover(error) or (isinstance(error, OSError) and error.errno is not None):
+        if location.may_recover(error) or is_disk_fault(error, str(location)):
             raise  # the server's or the disk's fault, not the file's
         msg = f"{location}: damaged or truncated ROOT file ({first_line(error)}); make it or copy it again"
         raise InputError(msg) from error

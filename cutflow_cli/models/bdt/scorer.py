@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cutflow_cli.artifacts import written_file
 from cutflow_cli.engine.device import resolve_threads
-from cutflow_cli.errors import InputError
+from cutflow_cli.errors import InputError, naming
 from cutflow_cli.models.bdt.settings import Backend
 from cutflow_cli.models.scores import SCORE
 
@@ -148,4 +148,5 @@ def _content(path: Path) -> bytes:
     if not path.is_file():
         msg = f"{path}: no such file; the run is incomplete, train again"
         raise InputError(msg)
-    return path.read_bytes()
+    with naming(path):
+        return path.read_bytes()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cutflow_cli.errors import InputError, nearest
+from cutflow_cli.errors import InputError, naming, nearest
 
 #: Names that a column may have, in the order in which they are looked for; otherwise the first column is the mass.
 KNOWN = {
@@ -52,9 +52,9 @@ def read_window_table(path: Path, named: Mapping[str, str]) -> tuple[WindowRow, 
         InputError: if the file can't be read, a column is absent, or a number is none.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with naming(path), path.open(newline="", encoding="utf-8") as stream:
             lines = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (FileNotFoundError, IsADirectoryError, PermissionError, UnicodeDecodeError, csv.Error) as error:
         msg = f"{path}: can't be read ({error}); --windows wants a CSV file with a row for each hypothesis"
         raise InputError(msg) from error
     if not lines:
