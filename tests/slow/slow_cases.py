@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from pandas.util import hash_pandas_object
 
 #: Of manifests: what differs between two runs of the same command.
 PROVENANCE = ("timings", "command", "path")
@@ -44,28 +45,15 @@ def _content(path: Path) -> bytes:
         found = json.loads(path.read_text())
         return repr([(name, value) for name, value in found.items() if name not in PROVENANCE]).encode()
     if path.suffix == ".parquet":
-        return repr(pq.read_table(path).replace_schema_metadata(None).to_pydict()).encode()
+        table = pq.read_table(path).replace_schema_metadata(None)
+        return str(table.schema).encode() + hash_pandas_object(table.to_pandas(), index=False).to_numpy().tobytes()
     return path.suffix.encode() if path.suffix in (".html", ".pdf", ".png") else path.read_bytes()
 
 
 INGEST = (
     *("ingest", "--signal", "signal.parquet", "--background", "background.parquet"),
-    *(
-        "--feature",
-        "a",
-        "--feature",
-        "b",
-        "--feature",
-        "c",
-        "--feature",
-        "d",
-        "--luminosity",
-        "10",
-        "--signal-cross-section",
-        "1",
-        "--background-cross-section",
-        "100",
-    ),
+    *("--feature", "a", "--feature", "b", "--feature", "c", "--feature", "d"),
+    *("--luminosity", "10", "--signal-cross-section", "1", "--background-cross-section", "100"),
 )
 
 

@@ -60,7 +60,7 @@ def test_killed_at_random_moments(number, inputs, expected, tmp_path):
 
 
 def finish(command: Command, directory, inputs, whole) -> None:
-    """Run a command to its end, and once more, which does nothing."""
+    """Run a command to its end."""
     directory.mkdir(exist_ok=True)
     process = start(command, directory, inputs)
     _, stderr = process.communicate(timeout=300)
