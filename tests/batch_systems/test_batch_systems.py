@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from pyarrow import csv
 from real_systems import SCRIPTS, WAIT, settled, system_of, wait
 
 from cutflow_cli.batch.manifest import read_plan
@@ -47,29 +46,6 @@ method = "lcf-parallel"
 replicas = 1
 settings = {{ epochs = {EPOCHS} }}
 options = ["--threads", "1"]
-"""
-
-PARTS = 2
-SHARDS = """
-[[apply]]
-name = "count"
-cuts = "cuts.json"
-files = ["part-*.parquet"]
-
-[ingest]
-name = "events"
-settings = "samples.toml"
-shards = 2
-"""
-
-SAMPLES = """
-features = ["x1", "x2"]
-[processes.signal]
-role = "signal"
-files = ["signal-*.csv"]
-[processes.background]
-role = "background"
-files = ["background.csv"]
 """
 
 TWO_SAMPLES = """
@@ -267,36 +243,3 @@ def test_files_that_htcondor_copies_come_back_after_an_eviction_too(htcondor, wo
     assert found.tasks[0].status.attempt == 2
     assert htcondor.cutflow("batch", "merge", plan).returncode == 0
     same_cuts(plan / "merged" / "lcf", whole_long / "lcf")
-
-
-def test_shards_and_counts_on_this_machine_started_twice(work):
-    home = work / "local"
-    home.mkdir()
-    events = pq.read_table(work / "mock1.parquet")
-    for part in range(PARTS):
-        pq.write_table(events.slice(part * 600, 600), home / f"part-{part:02d}.parquet")
-    (home / "cuts.json").write_text('{"cuts": ["x1 < 0", "x2 > -1"]}')
-    (home / "samples.toml").write_text(SAMPLES)
-    for name, first in (("signal-1", 0), ("signal-2", 100), ("background", 200)):
-        csv.write_csv(events.select(["x1", "x2"]).slice(first, 100), home / f"{name}.csv")
-    plan = planned(home, "plan", SHARDS)
-    command = [sys.executable, "-m", "cutflow_cli", "batch", "submit", str(plan), "--local", "2"]
-    twice = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [one.communicate(timeout=WAIT * 2) for one in twice]
-    found = wait(plan, lambda found: True)
-    assert found.counts() == {"done": PARTS + 2}, said
-    assert [task.status.attempt for task in found.tasks] == [1] * (PARTS + 2)
-    assert all((plan / "tasks" / f"{n:05d}" / "log.txt").read_text().count("# attempt") == 1 for n in range(PARTS + 2))
-    merged, whole = plan / "merged" / "count.parquet", home / "whole.parquet"
-    commands = (
-        ("batch", "merge", plan),
-        ("apply", home / "cuts.json", *sorted(home.glob("part-*")), "--cut-flow", whole),
-        ("ingest", home / "samples.toml", "--out", home / "events.parquet"),
-    )
-    for words in commands:
-        done = subprocess.run(
-            [sys.executable, "-m", "cutflow_cli", *map(str, words)], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-    assert pq.read_table(merged).column("n_raw").to_pylist() == pq.read_table(whole).column("n_raw").to_pylist()
-    assert pq.read_table(plan / "merged" / "events.parquet").equals(pq.read_table(home / "events.parquet"))
