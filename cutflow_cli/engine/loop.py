@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,27 @@ class Stepper(Protocol):
         """Go back to a state."""
 
 
+#: What trains part of an epoch at each `next`, yields the share of the epoch that is done, and returns the loss terms.
+Parts = Generator[float, None, dict[str, NDArray[np.float64]]]
+
+
+@runtime_checkable
+class PartStepper(Stepper, Protocol):
+    """A stepper whose epochs take long: it can be stopped and saved between two parts of one."""
+
+    def run_parts(self, epoch: int) -> Parts:
+        """Train an epoch, or what is left of the one that `restore` went back into; `state` says where in it."""
+
+
+def in_one_go(parts: Parts) -> dict[str, NDArray[np.float64]]:
+    """Train all parts; return the loss terms."""
+    while True:
+        try:
+            next(parts)
+        except StopIteration as end:
+            return dict(end.value)
+
+
 def train(
     stepper: Stepper,
     epochs: int,
@@ -52,7 +74,7 @@ def train(
         stepper: what trains an epoch.
         epochs: how many epochs in all.
         checkpoint: where to save; None for nowhere.
-        stop_reason: says why to stop, or None to go on; asked after each epoch.
+        stop_reason: says why to stop, or None to go on; asked after each epoch, and each part of one.
         progress: told the share done and the current loss.
         finished: says whether further epochs would change nothing; asked before each epoch.
 
@@ -64,12 +86,24 @@ def train(
         CutflowError: if a loss is not finite.
     """
     rows: dict[str, list[NDArray[np.float64]]] = {}
-    done = 0
+    done, text = 0, ""
     if checkpoint is not None and checkpoint.is_file():
         done = _resume(stepper, load_checkpoint(checkpoint), rows, checkpoint)
     saved = time.monotonic()
+
+    def between(share: float) -> None:
+        nonlocal saved
+        progress((done + share) / epochs, text)
+        reason = stop_reason()
+        if checkpoint is not None and (reason or time.monotonic() - saved > CHECKPOINT_INTERVAL):
+            save_checkpoint(checkpoint, _bundle(stepper, rows, done))
+            saved = time.monotonic()
+        if reason:
+            msg = f"stopped by {reason} in epoch {done + 1} of {epochs}; the same command continues from there"
+            raise Interrupted(msg)
+
     while done < epochs and not finished():
-        terms = stepper.run_epoch(done)
+        terms = _epoch(stepper, done, between)
         done += 1
         for name, values in terms.items():
             rows.setdefault(name, []).append(np.array(values, dtype=np.float64))
@@ -77,7 +111,8 @@ def train(
         if not np.isfinite(loss).all():
             msg = f"the loss of {np.count_nonzero(~np.isfinite(loss))} replicas is not finite after epoch {done}; "
             raise CutflowError(msg + "lower --learning-rate or look for extreme weights")
-        progress(done / epochs, f"loss {np.median(loss):.5f}")
+        text = f"loss {np.median(loss):.5f}"
+        progress(done / epochs, text)
         reason = stop_reason()
         late = time.monotonic() - saved > CHECKPOINT_INTERVAL
         if checkpoint is not None and (reason or late or done == epochs or finished()):
@@ -87,6 +122,19 @@ def train(
             msg = f"stopped by {reason} after epoch {done} of {epochs}; the same command continues from there"
             raise Interrupted(msg)
     return {name: np.stack(values) for name, values in rows.items()}
+
+
+def _epoch(stepper: Stepper, epoch: int, between: Callable[[float], None]) -> dict[str, NDArray[np.float64]]:
+    """Train an epoch; `between` is told the share that is done after each part of it, and may raise."""
+    if not isinstance(stepper, PartStepper):
+        return stepper.run_epoch(epoch)
+    with closing(stepper.run_parts(epoch)) as parts:  # what it reads ahead ends before its files are closed
+        while True:
+            try:
+                share = next(parts)
+            except StopIteration as end:
+                return dict(end.value)
+            between(share)
 
 
 def history_columns(history: dict[str, NDArray[np.float64]], replicas: range) -> dict[str, NDArray[Any]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,10 +60,18 @@ class SplitStream:
         self.processes = events.processes
         self.path = events.path
         self._wide = any(dtype != "float32" for dtype in self.dtypes.values())
+        self._look: Callable[[], None] = lambda: None
+
+    def watched(self, look: Callable[[], None]) -> SplitStream:
+        """Return the same split; `look` is called for every batch that is read, and ends a pass by what it raises."""
+        other = copy.copy(self)
+        other._look = look
+        return other
 
     def whole_batches(self) -> Iterator[tuple[EventBatch, EventBatch]]:
         """Read the file from beginning to end; yield each batch, and what of it is in the split."""
         for batch in read_ahead(self._events.batches((*self.features, ROW))):
+            self._look()
             yield batch, select(batch, self._split)
 
     def batches(self) -> Iterator[StreamBatch]:

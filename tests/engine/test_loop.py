@@ -122,3 +122,53 @@ def test_a_stepper_that_is_finished_ends_the_training_and_stays_ended(tmp_path):
     save_checkpoint(checkpoint, {"values": walk.values, "history/loss": history["loss"], "epochs_done": np.array(3)})
     assert loop.train(again, 9, checkpoint=checkpoint, finished=lambda: True)["loss"].shape == (3, 2)
     assert again.ran == []
+
+
+class Sums(Walk):
+    """Takes an epoch in four parts, each adding to what the one before left."""
+
+    def __init__(self):
+        super().__init__()
+        self.part, self.sum = 0, np.zeros(2)
+
+    def run_parts(self, epoch):
+        while self.part < 4:
+            self.sum = self.sum * 0.3 + (epoch + 1) * (self.part + 1)
+            self.part += 1
+            if self.part < 4:
+                yield self.part / 4
+        self.part, self.values = 0, self.values + self.sum
+        return {"loss": self.values.copy()}
+
+    def state(self):
+        return {"values": self.values.copy(), "sum": self.sum.copy(), "part": np.array(self.part)}
+
+    def restore(self, state):
+        self.values, self.sum, self.part = state["values"], state["sum"], int(state["part"])
+
+
+def test_an_epoch_in_parts_stops_within_and_goes_on_to_the_same(tmp_path):
+    checkpoint = tmp_path / "checkpoint.npz"
+    told = []
+    expected = loop.train(Sums(), 3, progress=lambda done, _: told.append(done))
+    np.testing.assert_allclose(told, np.arange(1, 13) / 12)
+    with pytest.raises(Interrupted, match=r"stopped by SIGTERM in epoch 2 of 3; the same command continues from there"):
+        loop.train(Sums(), 3, checkpoint=checkpoint, stop_reason=stop_after(6))
+    stored = load_checkpoint(checkpoint)
+    assert (int(stored["epochs_done"]), int(stored["part"])) == (1, 2)
+    for _ in range(5):  # the rest, a part at a time
+        with pytest.raises(Interrupted):
+            loop.train(Sums(), 3, checkpoint=checkpoint, stop_reason=stop_after(1))
+    np.testing.assert_array_equal(loop.train(Sums(), 3, checkpoint=checkpoint)["loss"], expected["loss"])
+
+
+def test_a_long_epoch_is_saved_now_and_then(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "CHECKPOINT_INTERVAL", -1.0)
+    checkpoint, seen = tmp_path / "checkpoint.npz", []
+
+    def look(done, _):
+        if checkpoint.is_file():
+            seen.append(int(load_checkpoint(checkpoint)["part"]))
+
+    loop.train(Sums(), 2, checkpoint=checkpoint, progress=look)
+    assert seen == [1, 2, 3, 0, 1, 2, 3]  # what was there before each step was saved

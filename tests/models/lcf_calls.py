@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from cutflow_cli.models.lcf import kernel
 from cutflow_cli.models.lcf.constants import logit
-from cutflow_cli.models.lcf.torch_path import batch_loss
 
 
-def torch_loss(data, params, rule, *, weight=None, unmasked=None, threshold=0.5, minimum=0.05, dtype=torch.float64):
-    """Loss of one batch by the torch path, as a scalar tensor that remembers its parameters."""
+def torch_loss(data, params, rule, *, weight=None, unmasked=None, threshold=0.5, minimum=0.05, dtype=None):
+    """Loss of one batch by the torch path, as a scalar tensor that remembers its parameters; double unless told."""
+    import torch  # slow to import, and not needed by who calls the kernel alone
+
+    from cutflow_cli.models.lcf.torch_path import batch_loss
+
+    dtype = dtype or torch.float64
     params = torch.as_tensor(params, dtype=dtype)[None] if not isinstance(params, torch.Tensor) else params
     weight = data.weight if weight is None else weight
     unmasked = np.zeros(data.u.shape[1], dtype=bool) if unmasked is None else unmasked
@@ -31,6 +34,8 @@ def torch_loss(data, params, rule, *, weight=None, unmasked=None, threshold=0.5,
 
 def torch_gradient(data, params, rule, **options):
     """Gradient of that loss by autograd, shape (features, 5)."""
+    import torch
+
     tensor = torch.as_tensor(params, dtype=torch.float64)[None].clone().requires_grad_()
     (gradient,) = torch.autograd.grad(torch_loss(data, tensor, rule, **options), tensor)
     return gradient[0].numpy()

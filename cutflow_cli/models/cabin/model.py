@@ -108,6 +108,7 @@ class CabinScan:
         from cutflow_cli.models.cabin.stream_stepper import PiecewiseStepper, fill_pieces
         from cutflow_cli.models.streaming.overview import glance, overview
 
+        source = source.stoppable(context.stop_reason)
         settings, started, stream = self.settings, time.perf_counter(), source.train
         if not self._covered(context):
             msg = "--learn-weights, a device other than the CPU and this --steepness need the events in memory; "

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.engine.checkpoint import Arrays
+from cutflow_cli.engine.loop import Parts, in_one_go
+from cutflow_cli.engine.parts import part_arrays, taken_apart
 from cutflow_cli.engine.randomness import Stream, generator
 from cutflow_cli.engine.windows import WINDOW_BYTES, Windows
 from cutflow_cli.events.ahead import read_ahead
@@ -111,35 +114,52 @@ class PiecewiseStepper:
         self._signal_pieces = 0
         self._pool = ThreadPoolExecutor(max_workers=threads)
         self._loaded = False
+        self._forget()
+
+    def run_parts(self, epoch: int) -> Parts:
+        """Take one step with every replica, a piece of the events at a time."""
+        del epoch  # nothing is shuffled
+        if self._pieces is None:
+            self._pieces, self._signal_pieces = self._fill()
+        pieces, count = self._pieces, len(self._pieces.sizes)
+        exponent = np.clip(-self._settings.steepness * self._bias, -kernel.EXPONENT_LIMIT, kernel.EXPONENT_LIMIT)
+        c = np.exp(exponent).astype(np.float32)
+        with closing(read_ahead((number, pieces.read(number)) for number in range(self._done, count))) as following:
+            for number, values in following:
+                self._add(number, values, c)
+                self._done += 1
+                if self._done < count:
+                    yield self._done / count
+        return self._stepped()
 
     def run_epoch(self, epoch: int) -> dict[str, NDArray[np.float64]]:
         """Take one step with every replica."""
-        rows = []
-        for row, sums in enumerate(self._sums_of_all()):
-            terms, gradient = loss_and_gradient(self._bias[row], sums, self._settings)
-            self._bias[row] -= self._settings.learning_rate * gradient
-            rows.append(terms)
-        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        return in_one_go(self.run_parts(epoch))
 
-    def _sums_of_all(self) -> list[EventSums]:
-        """Sum over all events for every replica."""
-        if self._pieces is None:
-            self._pieces, self._signal_pieces = self._fill()
-        pieces, neurons = self._pieces, self._bias.shape[2]
-        shape = (len(self._replicas), 2, self._networks, 2 + 2 * neurons)
-        sums, totals = np.zeros(shape), np.zeros(shape[:2])  # of background and signal
-        exponent = np.clip(-self._settings.steepness * self._bias, -kernel.EXPONENT_LIMIT, kernel.EXPONENT_LIMIT)
-        c = np.exp(exponent).astype(np.float32)
-        for number, values in read_ahead((number, pieces.read(number)) for number in range(len(pieces.sizes))):
-            label = int(number < self._signal_pieces)
-            rows, weight = np.ascontiguousarray(values[:, :-1].T), np.ascontiguousarray(values[:, -1])
-            for position, replica in enumerate(self._replicas):
-                mine = self._weights(replica, number, weight)
-                totals[position, label] += mine.sum(dtype=np.float64)
-                sums[position, label] += self._sum(rows, mine, c[position], signal=bool(label))
-        return [
-            _event_sums(one, total, entropy=self._settings.delta > 0) for one, total in zip(sums, totals, strict=True)
-        ]
+    def _add(self, number: int, values: Single, c: Single) -> None:
+        """Add the sums over one piece, for every replica."""
+        label = int(number < self._signal_pieces)
+        rows, weight = np.ascontiguousarray(values[:, :-1].T), np.ascontiguousarray(values[:, -1])
+        for position, replica in enumerate(self._replicas):
+            mine = self._weights(replica, number, weight)
+            self._totals[position, label] += mine.sum(dtype=np.float64)
+            self._sums[position, label] += self._sum(rows, mine, c[position], signal=bool(label))
+
+    def _stepped(self) -> dict[str, NDArray[np.float64]]:
+        """Take the step that sums over all events lead to, and forget them; return the loss terms."""
+        terms = []
+        for row, (one, total) in enumerate(zip(self._sums, self._totals, strict=True)):
+            sums = _event_sums(one, total, entropy=self._settings.delta > 0)
+            found, gradient = loss_and_gradient(self._bias[row], sums, self._settings)
+            self._bias[row] -= self._settings.learning_rate * gradient
+            terms.append(found)
+        self._forget()
+        return {name: np.array([row[name] for row in terms]) for name in terms[0]}
+
+    def _forget(self) -> None:
+        """Begin sums over all events: of background and signal, for every replica."""
+        shape = (len(self._replicas), 2, self._networks, 2 + 2 * self._bias.shape[2])
+        self._done, self._sums, self._totals = 0, np.zeros(shape), np.zeros(shape[:2])
 
     def _weights(self, replica: int, piece: int, weight: Single) -> Single:
         if not self._bootstrap:
@@ -163,15 +183,21 @@ class PiecewiseStepper:
         return np.asarray(sums.sum(axis=0))
 
     def state(self) -> Arrays:
-        """Return all that the next epoch depends on."""
-        return {"bias": self._bias.copy()}
+        """Return all that comes depends on, within a step too."""
+        return {"bias": self._bias.copy(), **part_arrays(self._done, {"sums": self._sums, "totals": self._totals})}
 
     def restore(self, state: Arrays) -> None:
         """Go back to a state."""
-        if state["bias"].shape != self._bias.shape:
-            msg = "bias has another shape"
-            raise ValueError(msg)
-        self._bias[...] = state["bias"]
+        self._forget()
+        done, sums, rest = taken_apart(state)
+        for name, mine, stored in [("bias", self._bias, rest["bias"])] + [
+            (name, getattr(self, f"_{name}"), values) for name, values in sums.items()
+        ]:
+            if stored.shape != mine.shape:
+                msg = f"{name} has another shape"
+                raise ValueError(msg)
+            mine[...] = stored
+        self._done = done
 
     def close(self) -> None:
         """Give the scratch space back."""

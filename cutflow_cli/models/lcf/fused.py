@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,6 +14,9 @@ from cutflow_cli.models.lcf import kernel
 from cutflow_cli.models.lcf.constants import INITIAL_LIMIT, PARALLEL, SEQUENTIAL_AND, SEQUENTIAL_APPLIED, logit
 from cutflow_cli.models.lcf.prepare import Prepared
 from cutflow_cli.models.lcf.settings import LcfSettings
+
+#: From seed, replica, epoch and number of events to the order of events in that epoch.
+Order = Callable[[int, int, int, int], NDArray[np.int32]]
 
 
 def initial_parameters(features: int, seed: int, replica: int) -> NDArray[np.float64]:
@@ -74,8 +77,16 @@ class LcfState:
 class FusedStepper:
     """Trains replicas with the compiled kernel; each replica's result is independent of the others and of threads."""
 
-    def __init__(self, data: Prepared, settings: LcfSettings, seed: int, replicas: Sequence[int], threads: int) -> None:
-        self._data, self._settings, self._seed = data, settings, seed
+    def __init__(
+        self,
+        data: Prepared,
+        settings: LcfSettings,
+        seed: int,
+        replicas: Sequence[int],
+        threads: int,
+        order: Order = epoch_order,
+    ) -> None:
+        self._data, self._settings, self._seed, self._order = data, settings, seed, order
         self._replicas = tuple(replicas)
         self._lcf = LcfState(data.u.shape[1], seed, self._replicas)
         self._weights = [replica_weights(data, settings, seed, replica) for replica in self._replicas]
@@ -103,7 +114,7 @@ class FusedStepper:
             kernel.train_epoch(
                 self._rows,
                 self._weights[position],
-                epoch_order(self._seed, self._replicas[position], epoch, len(self._data.u)),
+                self._order(self._seed, self._replicas[position], epoch, len(self._data.u)),
                 settings.batch_size,
                 state.params[position],
                 state.first[position],

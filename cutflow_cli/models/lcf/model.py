@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from cutflow_cli.engine.loop import Stepper, history_columns, train
+from cutflow_cli.engine.randomness import epoch_order
 from cutflow_cli.errors import UsageError
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.models.flows import concerns, with_n_minus_1
@@ -18,6 +19,7 @@ from cutflow_cli.selection.cutflow import consensus
 
 if TYPE_CHECKING:
     from cutflow_cli.events.stream import SplitStream
+    from cutflow_cli.models.lcf.fused import Order
     from cutflow_cli.models.streaming.source import Source
 
 Path = Literal["auto", "fused", "torch"]
@@ -94,9 +96,9 @@ class LearnableCutFlow:
 
         self._require_centers(source.train)
 
-        def make(data: Prepared, settings: LcfSettings, seed: int, replicas: range, threads: int) -> Stepper:
-            part = replace(context, seed=seed, replicas=replicas, threads=threads)
-            return self._stepper(data, settings, part)
+        def make(data: Prepared, settings: LcfSettings, replicas: range, threads: int, order: Order) -> Stepper:
+            part = replace(context, replicas=replicas, threads=threads)
+            return self._stepper(data, settings, part, order)
 
         return fit_stream(self.settings, source, context, make)
 
@@ -111,11 +113,13 @@ class LearnableCutFlow:
             msg = f"--preset lcf: the paper sets centres by hand, so give {options}"
             raise UsageError(msg)
 
-    def _stepper(self, data: Prepared, settings: LcfSettings, context: TrainingContext) -> Stepper:
+    def _stepper(
+        self, data: Prepared, settings: LcfSettings, context: TrainingContext, order: Order = epoch_order
+    ) -> Stepper:
         if self._path == "torch" or (self._path == "auto" and context.device != "cpu"):
             from cutflow_cli.models.lcf.torch_path import TorchStepper
 
-            return TorchStepper(data, settings, context.seed, context.replicas, context.device)
+            return TorchStepper(data, settings, context.seed, context.replicas, context.device, order=order)
         from cutflow_cli.models.lcf.fused import FusedStepper
 
-        return FusedStepper(data, settings, context.seed, context.replicas, context.threads)
+        return FusedStepper(data, settings, context.seed, context.replicas, context.threads, order)

@@ -13,10 +13,15 @@ separate would drift at full speed for as long as its tiny gradient keeps its si
 identify) would be others, and replicas would agree too well. Batches of stand-ins have the mean and, for unweighted
 events, the noise of batches of events, so the kernel, its learning rate and its number of steps serve as they are.
 
-What is lost: weights of one class and sign become equal, so their part of the noise; noise that lasts longer than a
-pass over the table, so that boundaries of replicas spread less than from events, by a factor of about two for a million
-events (`benchmarks/stream_agreement.py`); and correlations of observables within a batch, which a diagonal optimiser
-sees through the softmax alone. A sequential flow cuts on several observables
+That noise is what replicas differ by: their spread says how reproducible the training is, not how large the statistical
+error is, which `bootstrap` adds. Most of it lasts for thousands of steps. Were every pass over the table a shuffle of
+it, noise would average out over each pass, and the spread would be too small (by a factor of 2.4 for half a million
+events). So batches are dealt as from the sample: each stand-in occurs as often as it has events to stand for, and one
+permutation of all these is cut into passes (`engine.randomness.part_order`). Spreads then agree with those from events
+(`benchmarks/stream_agreement.py`).
+
+What is lost: weights of one class and sign become equal, so their part of the noise; and correlations of observables
+within a batch, which a diagonal optimiser sees through the softmax alone. A sequential flow cuts on several observables
 of one event, so this is not valid for it.
 """
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.engine.checkpoint import Arrays
-from cutflow_cli.engine.loop import Stepper
+from cutflow_cli.engine.loop import Parts, Stepper, in_one_go
 from cutflow_cli.engine.parallel import ParallelStepper
+from cutflow_cli.engine.parts import part_arrays, taken_apart
 from cutflow_cli.engine.randomness import SHARED, Stream, epoch_order, generator
 from cutflow_cli.engine.windows import Windows
 from cutflow_cli.events.ahead import read_ahead
@@ -30,19 +32,32 @@ class RepeatedPasses:
 
     def __init__(self, stepper: Stepper, passes: int) -> None:
         self._stepper, self._passes = stepper, passes
+        self._done, self._sums = 0, {}  # type: tuple[int, Arrays]
+
+    def run_parts(self, epoch: int) -> Parts:
+        """Train every replica for one epoch, a pass at a time; the losses are means over the passes."""
+        while self._done < self._passes:
+            terms = self._stepper.run_epoch(epoch * self._passes + self._done)
+            self._sums = {name: self._sums.get(name, 0.0) + values for name, values in terms.items()}
+            self._done += 1
+            if self._done < self._passes:
+                yield self._done / self._passes
+        means = {name: total / self._passes for name, total in self._sums.items()}
+        self._done, self._sums = 0, {}
+        return means
 
     def run_epoch(self, epoch: int) -> dict[str, NDArray[np.float64]]:
-        """Train every replica for one epoch; the losses are means over the passes."""
-        terms = [self._stepper.run_epoch(epoch * self._passes + number) for number in range(self._passes)]
-        return {name: np.mean([one[name] for one in terms], axis=0) for name in terms[0]}
+        """Train every replica for one epoch."""
+        return in_one_go(self.run_parts(epoch))
 
     def state(self) -> Arrays:
-        """Return all that the next epoch depends on."""
-        return self._stepper.state()
+        """Return all that comes depends on, within an epoch too."""
+        return {**self._stepper.state(), **part_arrays(self._done, self._sums)}
 
     def restore(self, state: Arrays) -> None:
         """Go back to a state."""
-        self._stepper.restore(state)
+        self._done, self._sums, rest = taken_apart(state)
+        self._stepper.restore(rest)
 
 
 class OneByOne(ParallelStepper):
@@ -96,25 +111,37 @@ class WindowStepper:
         self._replicas = tuple(replicas)
         self._lcf = LcfState(len(units.centre), seed, self._replicas)
         self._steps_per_epoch = sum(-(-size // settings.batch_size) for size in self._sizes)
+        self._done, self._loss = 0, np.zeros(len(self._replicas))  # windows of this epoch, and the sum of their losses
         self._loaded = False
         self._pool = ThreadPoolExecutor(max_workers=min(threads, len(self._replicas)))
 
+    def run_parts(self, epoch: int) -> Parts:
+        """Train every replica for one epoch, a window at a time."""
+        sizes, batch = self._sizes, self._settings.batch_size
+        if self._done == 0 and mask_rule(self._settings) == SEQUENTIAL_APPLIED:
+            self._lcf.unmasked[...] = yield from self._starved()
+        order = generator(self._seed, SHARED, Stream.SHUFFLE, epoch).permutation(len(sizes)).tolist()
+        step = epoch * self._steps_per_epoch + sum(-(-sizes[window] // batch) for window in order[: self._done])
+        with closing(self._each(order[self._done :])) as following:
+            for window, rows, weight in following:
+
+                def train(
+                    position: int, window: int = window, rows: Single = rows, weight: Single = weight, step: int = step
+                ) -> float:
+                    return self._train(position, epoch, window, rows, weight, step)
+
+                self._loss += np.array(self._with_all(train)) * len(rows)
+                self._done += 1
+                step += -(-len(rows) // batch)
+                if self._done < len(sizes):
+                    yield self._done / len(sizes)
+        loss = self._loss / sum(sizes)
+        self._done, self._loss = 0, np.zeros(len(loss))
+        return {"loss": loss}
+
     def run_epoch(self, epoch: int) -> dict[str, NDArray[np.float64]]:
         """Train every replica for one epoch."""
-        if mask_rule(self._settings) == SEQUENTIAL_APPLIED:
-            self._lcf.unmasked[...] = self._starved()
-        order = generator(self._seed, SHARED, Stream.SHUFFLE, epoch).permutation(len(self._sizes))
-        step, sums = epoch * self._steps_per_epoch, np.zeros(len(self._replicas))
-        for window, rows, weight in self._each(order.tolist()):
-
-            def train(
-                position: int, window: int = window, rows: Single = rows, weight: Single = weight, step: int = step
-            ) -> float:
-                return self._train(position, epoch, window, rows, weight, step)
-
-            sums += np.array(self._with_all(train)) * len(rows)
-            step += -(-len(rows) // self._settings.batch_size)
-        return {"loss": sums / sum(self._sizes)}
+        return in_one_go(self.run_parts(epoch))
 
     def _with_all(self, work: Callable[[int], T]) -> list[T]:
         """Do something with every replica; the first time one goes ahead, to load compiled code alone."""
@@ -122,13 +149,14 @@ class WindowStepper:
         self._loaded = True
         return [*ahead, *self._pool.map(work, range(len(ahead), len(self._replicas)))]
 
-    def _each(self, order: Iterable[int]) -> Iterator[tuple[int, Single, Single]]:
+    def _each(self, order: Iterable[int]) -> Generator[tuple[int, Single, Single], None, None]:
         """Read windows in an order, each while the one before it is used: number, `kernel.packed` rows, weights."""
         if self._windows is None:
             self._windows = self._make()
         windows = self._windows
-        for window, values in read_ahead((number, windows.read(number)) for number in order):
-            yield window, np.ascontiguousarray(values[:, :-1]), np.ascontiguousarray(values[:, -1])
+        with closing(read_ahead((number, windows.read(number)) for number in order)) as following:
+            for window, values in following:
+                yield window, np.ascontiguousarray(values[:, :-1]), np.ascontiguousarray(values[:, -1])
 
     def _weights(self, position: int, window: int, weight: Single) -> Single:
         if not self._settings.bootstrap:
@@ -160,8 +188,12 @@ class WindowStepper:
             )
         )
 
-    def _starved(self) -> NDArray[np.bool_]:
-        """Say which features too few effective events of a class reach, shape (replicas, features)."""
+    def _starved(self) -> Generator[float, None, NDArray[np.bool_]]:
+        """Find which features too few effective events of a class reach, a window at a time.
+
+        Returns:
+            Shape (replicas, features).
+        """
         settings, centres = self._settings, self._units.standard_centre
         replicas, features = self._lcf.params.shape[:2]
         regions = np.empty((replicas, features, 3))
@@ -172,23 +204,27 @@ class WindowStepper:
                 params, share, centres, logit(settings.threshold), settings.min_importance, region, settings.by_side
             )
         sums = np.zeros((replicas, features, 2, 2))
-        for window, rows, weight in self._each(range(len(self._sizes))):
+        with closing(self._each(range(len(self._sizes)))) as following:
+            for window, rows, weight in following:
 
-            def add(position: int, window: int = window, rows: Single = rows, weight: Single = weight) -> None:
-                mine = self._weights(position, window, weight)
-                kernel.add_reaching(rows[:, :-1], rows[:, -1], mine, regions[position], sums[position])
+                def add(position: int, window: int = window, rows: Single = rows, weight: Single = weight) -> None:
+                    mine = self._weights(position, window, weight)
+                    kernel.add_reaching(rows[:, :-1], rows[:, -1], mine, regions[position], sums[position])
 
-            self._with_all(add)
+                self._with_all(add)
+                yield 0.0
         left = np.stack([kernel.effective(one) for one in sums])
         return np.asarray(left.min(axis=2) < settings.min_effective_events)
 
     def state(self) -> Arrays:
-        """Return all that the next epoch depends on."""
-        return self._lcf.arrays()
+        """Return all that comes depends on, within an epoch too."""
+        return {**self._lcf.arrays(), **part_arrays(self._done, {"loss": self._loss})}
 
     def restore(self, state: Arrays) -> None:
         """Go back to a state."""
-        self._lcf.restore(state)
+        self._done, sums, rest = taken_apart(state)
+        self._loss = sums.get("loss", np.zeros(len(self._replicas)))
+        self._lcf.restore(rest)
 
     def close(self) -> None:
         """Give the scratch space back."""

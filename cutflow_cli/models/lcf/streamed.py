@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.engine.loop import Stepper, history_columns, train
+from cutflow_cli.engine.randomness import part_order
 from cutflow_cli.engine.windows import Windows, window_count
 from cutflow_cli.errors import UsageError
 from cutflow_cli.events.splits import uniform
@@ -48,12 +49,12 @@ def fit_stream(
         settings: what to train.
         source: the events.
         context: seed, replicas, device, checkpoint.
-        make: makes the stepper for events in memory: data, settings, seed, replicas, threads.
+        make: makes the stepper for events in memory: data, settings, replicas, threads, order of events.
 
     Returns:
         One flow per replica, then their consensus, with N-1 losses on train.
     """
-    started, stream = time.perf_counter(), source.train
+    started, stream = time.perf_counter(), source.stoppable(context.stop_reason).train
     seen = overview(stream, glance(stream, context.seed), settings.class_weights, settings.negative_weights)
     notes = seen.check(stream, features_named=source.features_named)
     for text in notes:
@@ -111,15 +112,20 @@ def _parallel(
 ) -> tuple[Stepper, int]:
     """Make what trains a parallel flow, and say how many events are an epoch."""
     points, passes = epoch_shape(seen.glance.total)
+    repeats = -(-seen.glance.total // points)
     plain = settings.model_copy(update={"bootstrap": False})  # the stand-ins are of the bootstrap already
+
+    def order(seed: int, replica: int, part: int, events: int) -> NDArray[np.int32]:
+        return part_order(seed, replica, part, events, repeats)
+
     if settings.bootstrap:
         each = [
-            make(stand_ins(seen, units, context.seed, replica), plain, context.seed, range(replica, replica + 1), 1)
+            make(stand_ins(seen, units, context.seed, replica), plain, range(replica, replica + 1), 1, order)
             for replica in context.replicas
         ]
         return RepeatedPasses(OneByOne(each, context.threads), passes), points * passes
     data = stand_ins(seen, units, context.seed)
-    return RepeatedPasses(make(data, plain, context.seed, context.replicas, context.threads), passes), points * passes
+    return RepeatedPasses(make(data, plain, context.replicas, context.threads, order), passes), points * passes
 
 
 def _windowed(

@@ -30,7 +30,7 @@ from cutflow_cli.models.lcf.constants import (
     K,
     logit,
 )
-from cutflow_cli.models.lcf.fused import LcfState, mask_rule, replica_weights
+from cutflow_cli.models.lcf.fused import LcfState, Order, mask_rule, replica_weights
 from cutflow_cli.models.lcf.prepare import Prepared
 from cutflow_cli.models.lcf.settings import LcfSettings
 
@@ -167,8 +167,9 @@ class TorchStepper:
         replicas: Sequence[int],
         device: str,
         dtype: torch.dtype = torch.float32,
+        order: Order = epoch_order,
     ) -> None:
-        self._settings, self._seed, self._replicas = settings, seed, tuple(replicas)
+        self._settings, self._seed, self._replicas, self._order = settings, seed, tuple(replicas), order
         self._lcf = LcfState(data.u.shape[1], seed, self._replicas)
         self._device, self._dtype = torch.device(device), dtype
         self._u, self._sign = self._tensor(data.u), self._tensor(data.sign)
@@ -192,7 +193,7 @@ class TorchStepper:
         if rule == SEQUENTIAL_APPLIED:
             self._lcf.unmasked[...] = self._starved()
         unmasked = torch.as_tensor(self._lcf.unmasked, device=self._device)
-        orders = np.stack([epoch_order(self._seed, replica, epoch, events) for replica in self._replicas])
+        orders = np.stack([self._order(self._seed, replica, epoch, events) for replica in self._replicas])
         order = torch.as_tensor(orders, dtype=torch.int64, device=self._device)
         rows = torch.arange(len(self._replicas), device=self._device)[:, None]
         step = epoch * -(-events // settings.batch_size)

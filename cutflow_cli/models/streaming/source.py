@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
+from cutflow_cli.errors import Interrupted
 from cutflow_cli.events.stream import SplitStream
 from cutflow_cli.models.protocol import Fitted, TrainingContext
 
@@ -25,6 +26,21 @@ class Source:
     validation: SplitStream
     features_named: bool = True
     say: Callable[[str], None] = lambda text: None
+
+    def stoppable(self, stop_reason: Callable[[], str | None]) -> Source:
+        """Return the same events; reading them stops when there is a reason to.
+
+        Args:
+            stop_reason: says why to stop; None to go on. What it says makes reading raise Interrupted.
+        """
+
+        def look() -> None:
+            reason = stop_reason()
+            if reason:
+                msg = f"stopped by {reason} while reading {self.train.path}; the same command continues from what "
+                raise Interrupted(msg + "was trained until then, and reads again")
+
+        return replace(self, train=self.train.watched(look), validation=self.validation.watched(look))
 
 
 @runtime_checkable
