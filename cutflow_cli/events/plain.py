@@ -22,6 +22,7 @@ from cutflow_cli.events.schema import (
     HYPOTHESIS,
     LABEL,
     PROCESS,
+    READ_BUFFER,
     RESERVED,
     ROLES,
     SPLIT,
@@ -64,8 +65,8 @@ def open_parquet(path: Path) -> pq.ParquetFile:
         msg = f"{path}: is a pipe or a device, a file was expected, which can be read from any place"
         raise InputError(msg)
     try:
-        # Without a buffer, which would grow with the file; with checksums, where the writer made some.
-        parquet = pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
+        # Nothing that grows with the file or its row groups; with checksums, where the writer made some.
+        parquet = pq.ParquetFile(path, pre_buffer=False, buffer_size=READ_BUFFER, page_checksum_verification=True)
         names = parquet.schema_arrow.names
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, UnicodeDecodeError) as error:
         if is_disk_fault(error, path):

@@ -17,6 +17,9 @@ METADATA_KEY = b"cutflow"
 #: Where a part of an ingest says what it is (`events.shards`).
 SHARD_KEY = b"cutflow-shard"
 ROW_GROUP_EVENTS = 131_072
+#: Bytes of a column that are read at a time, from a disk and from a server. Files of others may be one row group, of
+#: which pyarrow otherwise holds all columns; the larger one keeps a server from being asked for each megabyte.
+READ_BUFFER, REMOTE_READ_BUFFER = 1 << 20, 1 << 25
 
 Role = Literal["signal", "background"]
 Split = Literal["train", "validation", "test"]

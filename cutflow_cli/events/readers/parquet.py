@@ -17,6 +17,7 @@ from cutflow_cli.events.readers.base import Chunk, Column, Format, first_line
 from cutflow_cli.events.readers.jagged import from_counts
 from cutflow_cli.events.readers.location import Location
 from cutflow_cli.events.readers.remote import attempt, resumed
+from cutflow_cli.events.schema import READ_BUFFER, REMOTE_READ_BUFFER
 
 
 class ParquetSource:
@@ -40,9 +41,10 @@ class ParquetSource:
 
     def _open_once(self) -> pq.ParquetFile:
         try:
-            file = self.location.open() if self.location.is_remote else self.location.path
-            # A buffer would grow with the file.
-            return pq.ParquetFile(file, pre_buffer=False, page_checksum_verification=True)
+            remote = self.location.is_remote
+            file, buffer = (self.location.open(), REMOTE_READ_BUFFER) if remote else (self.location.path, READ_BUFFER)
+            # Nothing that grows with the file or its row groups.
+            return pq.ParquetFile(file, pre_buffer=False, buffer_size=buffer, page_checksum_verification=True)
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(error) from error
 
