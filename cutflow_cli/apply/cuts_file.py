@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from cutflow_cli.apply.conditions import make_condition
-from cutflow_cli.apply.cuts_schema import CutModel, Document, FeatureModel, FlowModel, validate
+from cutflow_cli.apply.cuts_schema import (
+    BinModel,
+    BinnedCutModel,
+    CutModel,
+    Document,
+    FeatureModel,
+    FlowModel,
+    validate,
+)
 from cutflow_cli.artifacts import digest
 from cutflow_cli.errors import InputError, nearest
 from cutflow_cli.selection.cut import Cut, Region
@@ -166,21 +174,33 @@ def _parsed(path: Path, place: str, text: str, *, condition: bool) -> Node:
 
 
 def _flow(path: Path, prefix: str, item: FlowModel) -> CutFlow:
-    steps = tuple(
-        LearnedCut(_cut(path, f"{prefix}cuts[{position}]", entry)) for position, entry in enumerate(item.cuts)
-    )
+    steps = tuple(_step(path, f"{prefix}cuts[{position}]", entry) for position, entry in enumerate(item.cuts))
     kind: Kind = "consensus" if item.replica == CONSENSUS_REPLICA else "replica"
     return CutFlow(steps, item.working_point, item.target, item.hypothesis, kind, item.replica)
 
 
-def _cut(path: Path, place: str, entry: CutModel | str) -> Cut:
+def _step(path: Path, place: str, entry: CutModel | BinnedCutModel | str) -> LearnedCut:
     if isinstance(entry, str):
         try:
-            return make_condition(entry, f"{path}: {place}: ")
+            return LearnedCut(make_condition(entry, f"{path}: {place}: "))
         except ExpressionError as error:
             raise InputError(str(error)) from error
+    if isinstance(entry, CutModel):
+        return LearnedCut(_cut(path, place, entry.observable, entry))
+    bins = tuple(
+        LearnedCut(_cut(path, f"{place}.bins[{number}]", entry.observable, one))
+        for number, one in enumerate(entry.bins)
+    )
     try:
-        cut = Cut(entry.observable, Region(entry.region), entry.lower, entry.upper)
+        return replace(LearnedCut.from_bins(entry.binned_in, tuple(entry.edges), bins), active=True)
+    except InputError as error:
+        msg = f"{path}: {place}: {error}"
+        raise InputError(msg) from error
+
+
+def _cut(path: Path, place: str, observable: str, entry: CutModel | BinModel) -> Cut:
+    try:
+        cut = Cut(observable, Region(entry.region), entry.lower, entry.upper)
     except InputError as error:
         msg = f"{path}: {place}: {error}"
         raise InputError(msg) from error

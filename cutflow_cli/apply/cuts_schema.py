@@ -12,7 +12,9 @@ from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA
 
 #: What this program reads and writes (`cutflow_cli.export.json`).
 SCHEMA_VERSION: Final = 1
-_TAGS = ("<cut>", "<condition>")
+#: That of a file with cuts in bins, which is read in a file of either version.
+BINNED_SCHEMA_VERSION: Final = 2
+_TAGS = ("<cut>", "<condition>", "<binned cut>")
 
 
 class _Model(BaseModel):
@@ -36,11 +38,33 @@ class CutModel(_Model):
     upper: float | None = None
 
 
+class BinModel(_Model):
+    """The cut of a bin."""
+
+    region: Literal["below", "above", "inside", "outside", "all"]
+    lower: float | None = None
+    upper: float | None = None
+
+
+class BinnedCutModel(_Model):
+    """A cut for each bin of another observable."""
+
+    observable: str = Field(min_length=1)
+    binned_in: str = Field(min_length=1)
+    edges: list[float] = Field(min_length=2)
+    bins: list[BinModel] = Field(min_length=1)
+
+
 def _tag(value: object) -> str:
-    return _TAGS[isinstance(value, str)]
+    if isinstance(value, str):
+        return _TAGS[1]
+    return _TAGS[2] if isinstance(value, dict) and {"binned_in", "bins"} & value.keys() else _TAGS[0]
 
 
-_Entry = Annotated[Annotated[CutModel, Tag(_TAGS[0])] | Annotated[str, Tag(_TAGS[1])], Discriminator(_tag)]
+_Entry = Annotated[
+    Annotated[CutModel, Tag(_TAGS[0])] | Annotated[str, Tag(_TAGS[1])] | Annotated[BinnedCutModel, Tag(_TAGS[2])],
+    Discriminator(_tag),
+]
 
 
 class RoundedModel(_Model):
@@ -67,7 +91,7 @@ class FlowModel(_Model):
 class Document(_Model):
     """The whole file: `cut_flows`, or for a single one `cuts`."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
     features: dict[str, FeatureModel] = Field(default_factory=dict)
     preselection: list[str] = Field(default_factory=list)
     cut_flows: list[FlowModel] | None = Field(default=None, min_length=1)
@@ -96,8 +120,9 @@ def validate(raw: Any, where: str) -> Document:  # noqa: ANN401  (whatever JSON 
         msg = f"{where}: schema_version: is missing; this layout is {SCHEMA_VERSION}"
         raise InputError(msg)
     version = raw.get("schema_version", SCHEMA_VERSION)
-    if type(version) is not int or version != SCHEMA_VERSION:
-        msg = f"{where}: schema_version {version!r}, this cutflow reads {SCHEMA_VERSION}; export the cuts with it"
+    if type(version) is not int or version not in (SCHEMA_VERSION, BINNED_SCHEMA_VERSION):
+        msg = f"{where}: schema_version {version!r}, this cutflow reads up to {BINNED_SCHEMA_VERSION}; "
+        msg += "export the cuts with it"
         raise InputError(msg)
     try:
         return Document.model_validate(raw)
@@ -140,6 +165,8 @@ def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
         model = FeatureModel
     elif _TAGS[0] in place:
         model = CutModel
+    elif _TAGS[2] in place:
+        model = BinModel if "bins" in place else BinnedCutModel
     elif len(place) > 1:
         model = FlowModel
     return list(model.model_fields)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from cutflow_cli.selection.binned import BinnedCut
 from cutflow_cli.selection.cut import Cut
 
 #: Digits of an error that are printed (Particle Data Group: one or two).
@@ -83,11 +84,16 @@ def rounded(value: float, error: float) -> str:
 
 
 def short_cut(cut: Cut) -> str:
-    """Print a cut with boundaries of a few digits; with all digits where fewer would say something else."""
+    """Print a cut with boundaries of a few digits; with all digits where fewer would say something else.
+
+    Of a cut in bins the range of its boundaries.
+    """
 
     def shorten(value: float | None) -> float | None:
         return None if value is None else float(f"{value:.{PLAIN_DIGITS}g}")
 
+    if isinstance(cut, BinnedCut):
+        return cut.brief(lambda value: repr(float(f"{value:.{PLAIN_DIGITS}g}")))
     lower, upper = shorten(cut.lower), shorten(cut.upper)
     if lower is not None and upper is not None and cut.lower != cut.upper and lower >= upper:
         return str(cut)

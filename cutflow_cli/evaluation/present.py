@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cutflow_cli.evaluation.comparison import TITLES, TOLERANCE, label
 from cutflow_cli.evaluation.cut_flow_tables import cut_flow_tables
@@ -26,6 +26,7 @@ from cutflow_cli.metrics.curve_summary import shown_metrics
 from cutflow_cli.metrics.sensitivity import UNKNOWN
 from cutflow_cli.metrics.summary import METRICS
 from cutflow_cli.runs import Run
+from cutflow_cli.selection.binned import BinnedCut, bin_title
 from cutflow_cli.selection.cut import Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 
@@ -109,14 +110,15 @@ def _detailed(report: Report) -> set[tuple[str, str | None, float | None]]:
 
 def selection_table(name: str, run: Run, flow: CutFlow) -> PrintedTable:
     """Lay out what a run learned: its consensus, with the spread over replicas."""
+    lines = [line for step in flow.steps for line in _lines(step)]
     columns = {
-        "± lower": [_error(step.lower_error) for step in flow.steps],
-        "± upper": [_error(step.upper_error) for step in flow.steps],
-        "agreement": [_optional(step.agreement, ".0%") for step in flow.steps],
-        "importance": [_optional(step.importance, ".3f") for step in flow.steps],
+        "± lower": [_error(step.lower_error) for _, step in lines],
+        "± upper": [_error(step.upper_error) for _, step in lines],
+        "agreement": [_optional(step.agreement, ".0%") for _, step in lines],
+        "importance": [_optional(step.importance, ".3f") for _, step in lines],
     }
     used = {title: cells for title, cells in columns.items() if any(cell != NOTHING for cell in cells)}
-    rows = zip([_step(step) for step in flow.steps], *used.values(), strict=True)
+    rows = zip([text for text, _ in lines], *used.values(), strict=True)
     replicas = sum(one.kind == "replica" for one in run.flows if one.working_point == flow.working_point)
     of = f"consensus of {replicas} replicas" if replicas > 1 else "one replica"
     if run.folds:
@@ -129,6 +131,17 @@ def selection_table(name: str, run: Run, flow: CutFlow) -> PrintedTable:
         tuple(rows),
         tuple(f"{', '.join(step.cut.names)}: {step.note}" for step in flow.steps if step.note),
     )
+
+
+def _lines(step: LearnedCut) -> Iterator[tuple[str, LearnedCut]]:
+    """Yield what stands in a table of a step, with what its row is of: a row, and one for each bin if it has some."""
+    cut = step.cut
+    if not isinstance(cut, BinnedCut) or cut.is_range or not step.active:
+        yield _step(step), replace(step, agreement=None) if isinstance(cut, BinnedCut) else step
+        return
+    yield f"{cut.observable}, by {cut.binned_in}", LearnedCut(cut, importance=step.importance)
+    for number, one in enumerate(step.bins):
+        yield f"  {bin_title(cut.edges, number)}: {_step(one)}", one
 
 
 def _step(step: LearnedCut) -> str:

@@ -152,7 +152,7 @@ def _computed(selections: Selections) -> dict[str, Node]:
     """Return the features that cuts take and that are computed, in the order of the cuts."""
     if selections.columns == "features":
         return {}
-    used = dict.fromkeys(cut.observable for cut in selections.flow.cuts)
+    used = selections.flow.columns
     trees = {name: feature_tree(selections.feature(name)) for name in used}
     return {name: tree for name, tree in trees.items() if tree is not None}
 

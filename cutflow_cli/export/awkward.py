@@ -106,7 +106,7 @@ class Awkward:
             UsageError: for observables of objects that NanoAOD does not store.
         """
         before, after = preselection_conditions(selections), cut_conditions(selections)
-        used = dict.fromkeys(cut.observable for cut in selections.flow.cuts)
+        used = selections.flow.columns
         source = selections.columns == "source"
         computed = {name: _feature(name, selections) if source else None for name in used}
         columns = used_columns(before, computed)

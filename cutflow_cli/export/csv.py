@@ -8,17 +8,23 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 from cutflow_cli.export.dialect import Group, ReportUse, Selections
-from cutflow_cli.selection.cut import Region
-from cutflow_cli.selection.cutflow import CutFlow
+from cutflow_cli.selection.binned import BinnedCut
+from cutflow_cli.selection.cut import Cut, Region
+from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 
 #: The header. `kind` is `preselection`, whose rows have an expression alone, or `cut`.
 COLUMNS = (
     "working_point", "target", "hypothesis", "replica", "position", "kind", "observable", "expression", "dtype", "unit",
     "region", "lower", "upper", "lower_error", "upper_error", "agreement", "importance", "n_minus_1_loss",
 )  # fmt: skip
+
+
+#: Further columns where cuts are in bins, of which each has a row.
+BIN_COLUMNS = ("binned_in", "bin_low", "bin_high")
 
 
 class Csv:
@@ -35,7 +41,8 @@ class Csv:
     def render(self, selections: Selections) -> str:
         """Write the header and the rows of all flows."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        binned = any(flow.binnings for flow in selections.flows)
+        writer = csv.DictWriter(text, (*COLUMNS, *(BIN_COLUMNS if binned else ())), lineterminator="\n")
         writer.writeheader()
         for flow in selections.flows:
             writer.writerows(_rows(selections, flow))
@@ -52,11 +59,25 @@ def _rows(selections: Selections, flow: CutFlow) -> Iterator[dict[str, object]]:
     for position, condition in enumerate(selections.preselection, start=1):
         yield which | {"position": position, "kind": "preselection", "expression": condition}
     applied = [step for step in flow.steps if step.active and step.cut.region is not Region.ALL]
-    for number, step in enumerate(applied, start=position + 1):
+    rows = ((number, *row) for number, step in enumerate(applied, start=position + 1) for row in _parts(step))
+    for number, step, bins in rows:
         feature = selections.feature(step.cut.observable)
-        yield which | {
+        yield which | bins | {
             "position": number, "kind": "cut", "observable": feature.name, "expression": feature.expression,
             "dtype": feature.dtype, "unit": feature.unit, "region": step.cut.region.value, "lower": step.cut.lower,
             "upper": step.cut.upper, "lower_error": step.lower_error, "upper_error": step.upper_error,
             "agreement": step.agreement, "importance": step.importance, "n_minus_1_loss": step.n_minus_1_loss,
         }  # fmt: skip
+
+
+def _parts(step: LearnedCut) -> Iterator[tuple[LearnedCut, dict[str, object]]]:
+    """Yield what has a row: the step itself, or its bins with what is said of the whole step in each."""
+    cut = step.cut
+    if not isinstance(cut, BinnedCut):
+        yield step, {}
+        return
+    for number, one in enumerate(step.bins):
+        applied = one if one.active else LearnedCut(Cut(cut.observable, Region.ALL), agreement=one.agreement)
+        whole = replace(applied, importance=step.importance, n_minus_1_loss=step.n_minus_1_loss)
+        edges = cut.edges[number : number + 2]
+        yield whole, {"binned_in": cut.binned_in, "bin_low": edges[0], "bin_high": edges[1]}

@@ -18,6 +18,7 @@ from cutflow_cli import __version__
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.export.cut_flow_table import CutFlowTable
 from cutflow_cli.export.rounding import Rounded
+from cutflow_cli.selection.binned import expressions
 from cutflow_cli.selection.cutflow import CutFlow
 from cutflow_cli.selection.parse import parse_arithmetic, parse_condition
 from cutflow_cli.selection.text import render
@@ -209,7 +210,7 @@ def preselection_conditions(selections: Selections) -> tuple[Condition, ...]:
 
 def cut_conditions(selections: Selections) -> tuple[Condition, ...]:
     """Return the applied cuts of the only flow, in terms of features."""
-    trees = ((str(cut), cut.expression()) for cut in selections.flow.cuts)
+    trees = zip(map(str, selections.flow.cuts), expressions(selections.flow.cuts), strict=True)
     return tuple(Condition(title, tree) for title, tree in trees if tree is not None)
 
 
@@ -223,7 +224,7 @@ def conditions(selections: Selections) -> tuple[Condition, ...]:
     """
     cuts = cut_conditions(selections)
     if selections.columns == "source":
-        used = dict.fromkeys(cut.observable for cut in selections.flow.cuts)
+        used = selections.flow.columns
         trees = {name: feature_tree(selections.feature(name)) for name in used}
         replacements = {name: tree for name, tree in trees.items() if tree is not None}
         cuts = tuple(Condition(cut.title, substitute(cut.tree, replacements)) for cut in cuts)

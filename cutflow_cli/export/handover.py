@@ -177,7 +177,7 @@ def _on_rounding(selections: Selections, text: str) -> tuple[str, ...]:
 
 def _require_no_score(run: Run, flows: tuple[CutFlow, ...], dialect: str) -> None:
     """Refuse code for cuts on a score, which nobody but this program computes."""
-    for name in dict.fromkeys(cut.observable for flow in flows for cut in flow.cuts):
+    for name in dict.fromkeys(name for flow in flows for name in flow.columns):
         if name in run.manifest.scores:
             msg = (
                 f"{run.path}: cuts on its {name}, which no {dialect} code computes; --format text or json gives the "

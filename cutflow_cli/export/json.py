@@ -12,10 +12,13 @@ from typing import Any, ClassVar
 
 from cutflow_cli.errors import UsageError
 from cutflow_cli.export.dialect import Group, ReportUse, Selections
+from cutflow_cli.selection.binned import BinnedCut, members_of
 from cutflow_cli.selection.cut import Cut
 
 #: Changes when a reader written for the old layout would misread the new one.
 SCHEMA_VERSION = 1
+#: That of a layout with cuts in bins, which readers of the first would refuse in other words.
+BINNED_SCHEMA_VERSION = 2
 
 
 class Json:
@@ -35,7 +38,8 @@ class Json:
         Raises:
             UsageError: if a boundary is infinite.
         """
-        for cut in (cut for flow in selections.flows for cut in flow.cuts):
+        applied = (cut for flow in selections.flows for cut in flow.cuts)
+        for cut in (one for each in applied for one in (each, *members_of(each))):
             if any(boundary is not None and math.isinf(boundary) for boundary in (cut.lower, cut.upper)):
                 msg = f"JSON can't say the infinite boundary of the cut {cut}; export as yaml, python or rdataframe"
                 raise UsageError(msg)
@@ -44,9 +48,9 @@ class Json:
 
 def as_document(selections: Selections) -> dict[str, Any]:
     """Return all flows as nested lists and dictionaries; what was rounded too, where that was asked for."""
-    used = {cut.observable for flow in selections.flows for cut in flow.cuts}
+    used = {name for flow in selections.flows for name in flow.columns}
     document: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": BINNED_SCHEMA_VERSION if any(flow.binnings for flow in selections.flows) else SCHEMA_VERSION,
         "features": {
             feature.name: {"expression": feature.expression, "unit": feature.unit, "dtype": feature.dtype}
             for feature in selections.features
@@ -75,4 +79,7 @@ def as_document(selections: Selections) -> dict[str, Any]:
 
 
 def _cut(cut: Cut) -> dict[str, Any]:
+    if isinstance(cut, BinnedCut):
+        bins = [{"region": one.region.value, "lower": one.lower, "upper": one.upper} for one in cut.members]
+        return {"observable": cut.observable, "binned_in": cut.binned_in, "edges": list(cut.edges), "bins": bins}
     return {"observable": cut.observable, "region": cut.region.value, "lower": cut.lower, "upper": cut.upper}

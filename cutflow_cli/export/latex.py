@@ -7,12 +7,14 @@ Boundaries have the fewest digits that name them in their column's type. Numbers
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import ClassVar
 
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.export.cut_flow_table import CutFlowTable, Expected
 from cutflow_cli.export.dialect import Group, ReportUse, Selections, describe, provenance_of
 from cutflow_cli.export.digits import shortest, significant
+from cutflow_cli.selection.binned import BinnedCut
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 
@@ -51,12 +53,9 @@ def escaped(text: str) -> str:
 
 def _cut_list(selections: Selections, flow: CutFlow) -> str:
     applied = [step for step in flow.steps if step.active and step.cut.region is not Region.ALL]
-    errors = any(_errors(step) for step in applied)
+    errors = any(_errors(one) for step in applied for one in (step, *step.bins))
     rows = [["", rf"\texttt{{{escaped(condition)}}}", ""] for condition in selections.preselection]
-    rows += [
-        [str(number), _cut(step.cut, selections.feature(step.cut.observable)), _errors(step)]
-        for number, step in enumerate(applied, start=1)
-    ]
+    rows += [row for number, step in enumerate(applied, start=1) for row in _rows(selections, number, step)]
     kept = 3 if errors else 2
     header = ["", "Requirement", "Uncertainty"]
     caption = f"Event selection: {escaped(describe(flow, selections))}.{_meanings(selections, flow)}"
@@ -64,9 +63,30 @@ def _cut_list(selections: Selections, flow: CutFlow) -> str:
     return _table("l" * kept, [row[:kept] for row in (header, *rows)], caption, middle)
 
 
+def _rows(selections: Selections, number: int, step: LearnedCut) -> Iterator[list[str]]:
+    """Yield the row of a step; of one in bins a row for each bin below it."""
+    feature, cut = selections.feature(step.cut.observable), step.cut
+    if not isinstance(cut, BinnedCut) or cut.is_range:
+        yield [str(number), _cut(cut, feature), _errors(step)]
+        return
+    bins = selections.feature(cut.binned_in)
+    yield [str(number), f"{_label(feature)} by {_label(bins)}", ""]
+    for position, (member, one) in enumerate(zip(cut.members, step.bins, strict=True)):
+        words = "--" if member.region is Region.ALL else _cut(member, feature)
+        edges = _within(bins, *cut.edges[position : position + 2])
+        yield ["", rf"\quad {words} for {edges}", _errors(one) if one.active else ""]
+
+
+def _within(bins: FeatureInfo, low: float, high: float) -> str:
+    """Write a range that holds its lower end."""
+    first, last = (_tex(shortest(edge, bins.dtype)) for edge in (low, high))
+    unit = f"\\,{escaped(bins.unit)}" if bins.unit else ""
+    return rf"${first} \leq$ {_label(bins)} $< {last}${unit}"
+
+
 def _meanings(selections: Selections, flow: CutFlow) -> str:
     """Say what features without a label of their own were computed from."""
-    used = dict.fromkeys(cut.observable for cut in flow.cuts)
+    used = flow.columns
     features = [feature for feature in map(selections.feature, used) if feature.expression and not feature.label]
     meanings = [rf"{_label(feature)} is \texttt{{{escaped(feature.expression or '')}}}" for feature in features]
     return f" Here {', '.join(meanings)}." if meanings else ""
@@ -99,6 +119,10 @@ def _table(columns: str, rows: list[list[str]], caption: str, middle: int) -> st
 
 
 def _cut(cut: Cut, feature: FeatureInfo) -> str:
+    if isinstance(cut, BinnedCut):
+        if cut.is_range:
+            return _within(feature, cut.edges[0], cut.edges[-1])
+        return f"{_label(feature)} by {_label(FeatureInfo(cut.binned_in))}"
     name = _label(feature)
     low, high = (None if edge is None else _tex(shortest(edge, feature.dtype)) for edge in (cut.lower, cut.upper))
     unit = f"\\,{escaped(feature.unit)}" if feature.unit else ""

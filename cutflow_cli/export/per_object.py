@@ -46,7 +46,7 @@ def _parts(selections: Selections) -> Iterator[tuple[str, Node]]:
         yield f"preselection `{text}`", condition.tree
     if selections.columns != "source":
         return
-    for name in dict.fromkeys(cut.observable for cut in selections.flow.cuts):
+    for name in selections.flow.columns:
         feature = selections.feature(name)
         tree = feature_tree(feature) or Name(name)
         yield f"feature {name!r}", tree.operand if isinstance(tree, AsFloat32) else tree

@@ -121,7 +121,7 @@ class Python:
             UsageError: if an expression of the run is not in the language.
         """
         before, after = preselection_conditions(selections), cut_conditions(selections)
-        used = dict.fromkeys(cut.observable for cut in selections.flow.cuts)
+        used = selections.flow.columns
         source = selections.columns == "source"
         computed = {name: feature_tree(selections.feature(name)) if source else None for name in used}
         columns = used_columns(before, computed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cutflow_cli.errors import UsageError, nearest
 from cutflow_cli.export.adl import Adl
 from cutflow_cli.export.awkward import Awkward
+from cutflow_cli.export.correctionlib import Correctionlib
 from cutflow_cli.export.cpp_struct import Cpp
 from cutflow_cli.export.csv import Csv
 from cutflow_cli.export.dialect import Dialect, ModelDialect
@@ -21,7 +22,8 @@ from cutflow_cli.export.yaml import Yaml
 
 #: In the order in which they are listed, group by group.
 _TEXT: tuple[Dialect, ...] = (
-    Text(), Json(), Yaml(), Csv(), Python(), Query(), Awkward(), Root(), RDataFrame(), Cpp(), Latex(), HepData(), Adl(),
+    Text(), Json(), Yaml(), Csv(), Correctionlib(), Python(), Query(), Awkward(), Root(), RDataFrame(), Cpp(), Latex(),
+    HepData(), Adl(),
 )  # fmt: skip
 _MODELS: tuple[ModelDialect, ...] = (Onnx(),)
 #: What is written as text.

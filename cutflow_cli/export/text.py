@@ -6,12 +6,14 @@ published they have the fewest digits that name the same number of their column'
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from cutflow_cli import __version__
 from cutflow_cli.export.dialect import Group, ReportUse, Selections, describe
 from cutflow_cli.export.digits import plain_cut
+from cutflow_cli.selection.binned import BinnedCut, bin_title
 from cutflow_cli.selection.cut import Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 
@@ -44,7 +46,7 @@ class Text:
                 lines += ["rounded", *(f"    {one}" for one in selections.rounded[number] or ("nothing",))]
             if selections.costs:
                 lines += _cost(selections.costs[number])
-        used = {cut.observable for flow in selections.flows for cut in flow.cuts}
+        used = {name for flow in selections.flows for name in flow.columns}
         computed = [feature for feature in selections.features if feature.name in used and feature.expression]
         if computed:
             lines += ["", "where"]
@@ -60,10 +62,7 @@ def _flow(selections: Selections, flow: CutFlow) -> list[str]:
     if applied:
         lines += _table(
             ("", "cut", "error of the boundary", "agreement", "importance", "N-1 loss"),
-            [
-                (str(number), _words(selections, step), _errors(step), *_measures(step))
-                for number, step in enumerate(applied, start=1)
-            ],
+            [row for number, step in enumerate(applied, start=1) for row in _rows(selections, number, step)],
         )
         lines += [f"    {step.cut.observable}: {step.note}" for step in applied if step.note]
     else:
@@ -72,6 +71,23 @@ def _flow(selections: Selections, flow: CutFlow) -> list[str]:
         lines.append("not applied")
         lines += [f"    {_words(selections, step)} ({_reason(step)})" for step in left_out]
     return lines
+
+
+def _rows(selections: Selections, number: int, step: LearnedCut) -> Iterator[tuple[str, ...]]:
+    """Yield the row of a step; of one in bins a row for each bin below it."""
+    cut = step.cut
+    if not isinstance(cut, BinnedCut):
+        yield str(number), _words(selections, step), _errors(step), *_measures(step)
+        return
+    together = replace(step, agreement=None)
+    if cut.is_range:
+        yield str(number), f"{cut}{selections.unit(cut.binned_in)}", "", *_measures(together)
+        return
+    yield str(number), f"{cut.observable}, by {cut.binned_in}", "", *_measures(together)
+    for position, one in enumerate(step.bins):
+        words = _words(selections, one) if one.active else f"no cut ({one.note or 'inactive'})"
+        errors = _errors(one) if one.active else ""
+        yield "", f"  {bin_title(cut.edges, position)}: {words}", errors, *_measures(one)
 
 
 def _cost(cost: Cost) -> list[str]:

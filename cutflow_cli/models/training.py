@@ -25,6 +25,7 @@ from cutflow_cli.events.schema import HYPOTHESIS, SPLIT, FeatureInfo
 from cutflow_cli.events.splits import SplitFractions
 from cutflow_cli.events.stream import SplitStream, training_events
 from cutflow_cli.events.table import EventsFile, open_events
+from cutflow_cli.models.binning import BinnedMethod
 from cutflow_cli.models.protocol import Fitted, Method, TrainingContext
 from cutflow_cli.models.state import STATE, save_state
 from cutflow_cli.models.streaming.source import Source, StreamingMethod
@@ -176,6 +177,13 @@ def open_for_training(plan: TrainingPlan) -> EventsFile:
         UsageError: if an option does not fit them.
     """
     events = open_events(plan.data, plan.features, plan.fractions, plan.split_seed, plan.hypothesis_column)
+    binning = plan.method.binning if isinstance(plan.method, BinnedMethod) else None
+    if binning is not None and binning.observable in events.features:
+        if plan.features is not None:
+            msg = f"--features: {binning.observable} is what cuts are binned in, so they can't cut on it; leave it out"
+            raise UsageError(msg)
+        others = tuple(name for name in events.features if name != binning.observable)
+        events = open_events(plan.data, others, plan.fractions, plan.split_seed, plan.hypothesis_column)
     if plan.folds is not None:
         return events.with_folds(plan.folds, plan.fold)
     if SPLIT in events.reserved_columns and (plan.fractions is not None or plan.split_seed):

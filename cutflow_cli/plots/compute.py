@@ -11,6 +11,7 @@ from cutflow_cli.events.schema import Split
 from cutflow_cli.events.table import EventsFile
 from cutflow_cli.metrics.figures_of_merit import MIN_EFFECTIVE_EVENTS
 from cutflow_cli.plots.arrays import Distributions, Panel
+from cutflow_cli.plots.bins import Bins, binned_columns, bins_of
 from cutflow_cli.plots.learned import feature_of, flow_title, is_sequential, main_flow
 from cutflow_cli.plots.outputs import OutputFiller, Outputs, output_fillers, outputs_of, window_columns
 from cutflow_cli.plots.sampling import sample_classes, sampled_binning
@@ -37,6 +38,7 @@ class Computed:
         outputs: its scores in the windows of mass hypotheses; None for a run that has no such.
         stack: the observables before any cut, per process; None for a run that cuts on a score.
         n_minus_1: the observable of each cut after all others, per process; None for a run that applies no cut.
+        bins: its cuts against the observable that they are binned in; None for a run whose cuts are not.
     """
 
     distributions: Distributions | None = None
@@ -45,6 +47,7 @@ class Computed:
     outputs: Outputs | None = None
     stack: Stack | None = None
     n_minus_1: Stack | None = None
+    bins: Bins | None = None
 
 
 def compute(
@@ -100,7 +103,15 @@ class _Wanted:
         """The columns that bins are chosen from."""
         scanned = [name for flow in scanned_flows(self.run) for name in flow.observables]
         stacked = [name for pile in self.piles if pile is not None for name in pile.columns]
-        return [*(population.observable for population in self.populations), *scanned, *stacked]
+        earlier = [cut for population in self.populations for cut in population.earlier]
+        panels = [population.observable for population in self.populations]
+        return [
+            *panels,
+            *(name for cut in earlier for name in cut.columns),
+            *scanned,
+            *stacked,
+            *binned_columns(self.run),
+        ]
 
     @property
     def scored(self) -> list[str]:
@@ -160,6 +171,7 @@ class _Filling:
             outputs_of(run, split, self.outputs),
             before,
             without,
+            bins_of(run, samples),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ from cutflow_cli.plots.style import BACKGROUND, SIGNAL, axis_label, fit, plain
 #: Inches: the frame of a panel, and the room around it.
 _WIDTH, _HEIGHT = 2.6, 1.9
 _LEFT, _RIGHT, _BELOW, _ABOVE, _HEADER = 0.78, 0.18, 0.5, 0.1, 0.74
-_CUT, _QUOTED = "black", "#555555"
+CUT, _QUOTED = "black", "#555555"
 #: How the bulk of each class is drawn, and its median; the signal is hatched, as in figures of scores.
-_CLASSES: tuple[tuple[str, dict[str, Any], Any], ...] = (
+CLASSES: tuple[tuple[str, dict[str, Any], Any], ...] = (
     ("background", {"facecolor": (BACKGROUND, 0.18), "edgecolor": (BACKGROUND, 0.0)}, (0, (1, 1.5))),
     ("signal", {"facecolor": (SIGNAL, 0.06), "edgecolor": (SIGNAL, 0.35), "hatch": "////"}, "-"),
 )
@@ -50,7 +51,7 @@ def draw_scan(scan: Scan) -> Figure:
 
 
 def _draw_panel(axes: Axes, scan: Scan, panel: ScanPanel) -> None:
-    for quantiles, (_, style, line) in zip((panel.background, panel.signal), _CLASSES, strict=True):
+    for quantiles, (_, style, line) in zip((panel.background, panel.signal), CLASSES, strict=True):
         if quantiles is not None:
             axes.axhspan(quantiles[0], quantiles[2], lw=0, zorder=0, **style)
             axes.axhline(quantiles[1], color=style["edgecolor"][0], lw=1.2, ls=line, alpha=0.8, zorder=1)
@@ -68,15 +69,20 @@ def _draw_panel(axes: Axes, scan: Scan, panel: ScanPanel) -> None:
 
 def _draw_boundary(axes: Axes, targets: NDArray[np.float64], boundary: Boundary, line: str) -> None:
     values, errors = boundary.values, boundary.errors
-    axes.plot(targets, values, color=_CUT, ls=line, lw=1.4, marker="o", markersize=3, zorder=3)
+    axes.plot(targets, values, color=CUT, ls=line, lw=1.4, marker="o", markersize=3, zorder=3)
     if errors.any():
-        axes.fill_between(targets, values - errors, values + errors, color=_CUT, alpha=0.22, lw=0, zorder=2)
+        axes.fill_between(targets, values - errors, values + errors, color=CUT, alpha=0.22, lw=0, zorder=2)
 
 
 def _scale(axes: Axes, panel: ScanPanel) -> None:
     """Show all cuts and the central part of both classes, with some room."""
     shown = [panel.above.values, panel.below.values]
     shown += [quantiles for quantiles in (panel.signal, panel.background) if quantiles is not None]
+    scale_to(axes, shown)
+
+
+def scale_to(axes: Axes, shown: Sequence[NDArray[np.float64]]) -> None:
+    """Scale the axis of an observable to all finite values, with some room."""
     values = np.concatenate(shown)
     values = values[np.isfinite(values)]
     if len(values):
@@ -91,15 +97,15 @@ def _scale(axes: Axes, panel: ScanPanel) -> None:
 
 def _draw_legend(figure: Figure, scan: Scan, columns: int, height: float) -> None:
     handles: list[Any] = [
-        Line2D([], [], color=_CUT, ls="-", lw=1.4, marker="o", markersize=3, label="kept above"),
-        Line2D([], [], color=_CUT, ls="--", lw=1.4, marker="o", markersize=3, label="kept below"),
+        Line2D([], [], color=CUT, ls="-", lw=1.4, marker="o", markersize=3, label="kept above"),
+        Line2D([], [], color=CUT, ls="--", lw=1.4, marker="o", markersize=3, label="kept below"),
     ]
     if scan.replicas > 1:
-        handles.append(Patch(facecolor=(_CUT, 0.22), label=f"16–84% of {scan.replicas} replicas"))
+        handles.append(Patch(facecolor=(CUT, 0.22), label=f"16–84% of {scan.replicas} replicas"))
     if scan.quoted is not None:
         handles.append(Line2D([], [], color=_QUOTED, ls=":", lw=1.2, label="quoted"))
     labels: list[str] = [handle.get_label() for handle in handles]
-    for name, style, line in reversed(_CLASSES):
+    for name, style, line in reversed(CLASSES):
         median = Line2D([], [], color=style["edgecolor"][0], lw=1.2, ls=line, alpha=0.8)
         handles.append((Patch(lw=0, **style), median))
         labels.append(f"{name}: median, 68%")

@@ -62,6 +62,7 @@ def draw_figures(
       where each mass has a selection, of the lowest, the middle and the highest;
     - `<run>-score`: its score for signal and background, train and the quoted split;
     - `<run>-scan`: its cuts against the target efficiency (figure 7 of arXiv:2502.08615);
+    - `<run>-bins`: its cuts against the observable that they are binned in, where they are;
     - `<run>-sensitivity`: the sensitivity to each mass (figures 3, 4 and 7 of EPJ C 82:121);
     - `<run>-mass`: significance against mass, where that is not shown as sensitivity;
     - `<run>-outputs`: its score in the window of each mass, with the cuts on it (figures 5 and 6 of the same);
@@ -126,6 +127,7 @@ def _figures_of(
 ) -> Iterator[tuple[str, Figure]]:
     """Draw the figures of one run, one at a time, each with what its file name ends in."""
     from cutflow_cli.plots import draw_distributions, draw_importances, draw_losses, draw_scan, draw_scores, draw_stacks
+    from cutflow_cli.plots.draw_bins import draw_bins
     from cutflow_cli.plots.draw_masses import draw_masses
     from cutflow_cli.plots.draw_outputs import draw_outputs
     from cutflow_cli.plots.draw_sensitivity import draw_sensitivity
@@ -142,6 +144,8 @@ def _figures_of(
         yield "score", draw_scores.draw_scores(computed.scores, log)
     if computed.scan is not None:
         yield "scan", draw_scan.draw_scan(computed.scan)
+    if computed.bins is not None:
+        yield "bins", draw_bins(computed.bins)
     if sensitive is not None:
         yield "sensitivity", draw_sensitivity(sensitive)
     if against_mass is not None:

@@ -14,6 +14,7 @@ from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.plots.backend import Axes, Figure, MaxNLocator, ScalarFormatter
 from cutflow_cli.plots.binning import Binning
 from cutflow_cli.plots.style import KEPT, fit, number, plain, symbol
+from cutflow_cli.selection.binned import BinnedCut
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import LearnedCut
 
@@ -51,6 +52,8 @@ def scale_observable(axes: Axes, binning: Binning) -> None:
 
 def kept_intervals(cut: Cut, low: float, high: float) -> list[tuple[float, float]]:
     """Return the parts of a range that a cut keeps."""
+    if isinstance(cut, BinnedCut):
+        return [(max(cut.edges[0], low), min(cut.edges[-1], high))]
     lower = -math.inf if cut.lower is None else cut.lower
     upper = math.inf if cut.upper is None else cut.upper
     match cut.region:
@@ -73,6 +76,8 @@ def shade_kept(axes: Axes, step: LearnedCut, cut: Cut, *, errors: bool = True) -
         errors: whether to draw bands of the boundaries' errors.
     """
     low, high = axes.get_xlim()
+    if isinstance(cut, BinnedCut) and not cut.is_range:
+        return  # what it keeps is no range of this observable alone
     applied = step.active and step.cut.region is not Region.ALL
     if applied:
         for start, end in kept_intervals(cut, low, high):
@@ -101,6 +106,11 @@ def mark_overflow(axes: Axes, *squares: NDArray[np.float64]) -> None:
 def cut_texts(feature: FeatureInfo, step: LearnedCut) -> tuple[str, str]:
     """Write a cut with its errors for a title, with the observable and, for long names, without it."""
     name = symbol(feature)
+    if isinstance(step.cut, BinnedCut):
+        if step.cut.is_range:
+            first, last = (number(edge, None) for edge in (step.cut.edges[0], step.cut.edges[-1]))
+            return f"{first} ≤ {name} < {last}", f"{first} to {last}"
+        return f"{name}: cuts by {step.cut.binned_in}", f"by {step.cut.binned_in}"
     lower = "" if step.cut.lower is None else number(step.cut.lower, step.lower_error)
     upper = "" if step.cut.upper is None else number(step.cut.upper, step.upper_error)
     match step.cut.region:

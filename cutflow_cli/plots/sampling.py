@@ -116,8 +116,14 @@ def sampled_quantiles(
     """
     for batch in samples:
         if len(batch) and batch.label[0] == label:
-            values = batch.columns[observable].astype(np.float64)
-            finite = np.isfinite(values)
-            if finite.any():
-                return weighted_quantiles(values[finite], batch.weight[finite], levels)
+            return quantiles_of(batch.columns[observable], batch.weight, levels)
     return None
+
+
+def quantiles_of(
+    values: NDArray[Any], weight: NDArray[np.float64], levels: Sequence[float]
+) -> NDArray[np.float64] | None:
+    """Return weighted quantiles of some events' values; None where none is finite."""
+    numbers = values.astype(np.float64)
+    finite = np.isfinite(numbers)
+    return weighted_quantiles(numbers[finite], weight[finite], levels) if finite.any() else None

@@ -80,7 +80,7 @@ def scanned_flows(run: Run) -> tuple[CutFlow, ...]:
         return ()
     mine = [flow for flow in run.flows if (flow.kind, flow.replica) == (main.kind, main.replica)]
     by_target = {flow.target: flow for flow in mine if flow.target is not None and flow.hypothesis == main.hypothesis}
-    if len(by_target) < 2:
+    if len(by_target) < 2 or main.binnings:  # cuts in bins have a figure of their own
         return ()
     return tuple(by_target[target] for target in sorted(by_target))
 
@@ -109,11 +109,11 @@ def scan_of(run: Run, samples: Sequence[EventBatch]) -> Scan | None:
 
 
 def _panel(run: Run, observable: str, flows: Sequence[CutFlow], samples: Sequence[EventBatch]) -> ScanPanel:
-    sides = [_sides(_step_on(flow, observable)) for flow in flows]
+    sides = [sides_of(_step_on(flow, observable)) for flow in flows]
     return ScanPanel(
         feature=feature_of(run, observable),
-        above=_boundary([above for above, _ in sides]),
-        below=_boundary([below for _, below in sides]),
+        above=boundary_of([above for above, _ in sides]),
+        below=boundary_of([below for _, below in sides]),
         signal=sampled_quantiles(samples, observable, 1, LEVELS),
         background=sampled_quantiles(samples, observable, 0, LEVELS),
     )
@@ -127,7 +127,7 @@ def _step_on(flow: CutFlow, observable: str) -> LearnedCut | None:
     return None
 
 
-def _sides(step: LearnedCut | None) -> tuple[Side, Side]:
+def sides_of(step: LearnedCut | None) -> tuple[Side, Side]:
     """Return the boundary above which a step keeps events, and that below which it does, with their errors."""
     if step is None:
         return (None, None), (None, None)
@@ -135,7 +135,8 @@ def _sides(step: LearnedCut | None) -> tuple[Side, Side]:
     return (upper, lower) if step.cut.region is Region.OUTSIDE else (lower, upper)
 
 
-def _boundary(pairs: Sequence[Side]) -> Boundary:
+def boundary_of(pairs: Sequence[Side]) -> Boundary:
+    """Collect the boundaries of one side with their errors; NaN where there is none."""
     values = np.array([np.nan if value is None else value for value, _ in pairs], dtype=np.float64)
     errors = np.array([error or 0.0 for _, error in pairs], dtype=np.float64)
     return Boundary(values, errors)

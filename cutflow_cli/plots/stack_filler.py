@@ -105,7 +105,8 @@ class StackFiller:
         chosen = np.flatnonzero(passing(self._shown.others, batch, of_hypothesis(batch, self._shown.hypothesis)))
         values = batch.columns[self._shown.observable][chosen]
         process, weight = batch.process[chosen], batch.weight[chosen]
-        kept = self._shown.cut.passes(values)
+        cut = self._shown.cut
+        kept = cut.keeps({name: batch.columns[name][chosen] for name in cut.columns})
         for column, sums in enumerate((np.ones(len(chosen)), weight, weight**2)):
             self._kept[:, column] += np.bincount(process[kept], sums[kept], self._processes)
         known = ~np.isnan(values)

@@ -54,7 +54,7 @@ class Pile:
     @property
     def all_columns(self) -> tuple[str, ...]:
         """All columns needed."""
-        names = (name for one in self.shown for name in (one.observable, *(cut.observable for cut in one.others)))
+        names = (name for one in self.shown for cut in (one.cut, *one.others) for name in cut.columns)
         return tuple(dict.fromkeys(names))
 
     def fillers(self, samples: Sequence[EventBatch], processes: int) -> list[StackFiller | ScoreStackFiller]:
@@ -80,12 +80,16 @@ class Pile:
 def n_minus_1(run: Run, dtypes: Mapping[str, str]) -> Pile | None:
     """Show for each applied cut its observable after all other cuts; None for a run that applies no cut.
 
+    Nor is there anything to show of cuts in bins, which have no boundary that could move.
+
     Args:
         run: the run.
         dtypes: the types of the columns.
     """
     flows = tuple(_rounded(flow, dtypes) for flow in shown_flows(run))
     shown: list[Shown] = []
+    if any(flow.binnings for flow in flows):
+        return None
     for flow in flows:
         applied = [step for step in flow.steps if _applied(step)]
         for position, step in enumerate(applied):

@@ -147,23 +147,32 @@ class BinnedCut(Cut):
 
     def expression(self) -> Node:
         """Return the cut as an expression tree: boundaries as nested `where`, or bin by bin where regions differ."""
-        low, high = self._at(">=", self.edges[0]), self._at("<", self.edges[-1])
-        regions = {member.region for member in self.members}
-        if regions == {Region.ALL}:
-            return And((low, high))
-        if len(regions) > 1 or len(self.members) == 1:
+        inside = (self._at(">=", self.edges[0]), self._at("<", self.edges[-1]))
+        if all(member.region is Region.ALL for member in self.members):
+            return And(inside)
+        node = self.expression_inside()
+        if self._differs:
+            return node  # each of its parts says which bin it is of
+        return And((*inside, *(node.operands if isinstance(node, And) else (node,))))
+
+    @property
+    def _differs(self) -> bool:
+        return len({member.region for member in self.members}) > 1
+
+    def expression_inside(self) -> Node:
+        """Return the cut as an expression tree for events that are known to be inside the bins."""
+        if self._differs or all(member.region is Region.ALL for member in self.members):
             return _either([self._of_bin(number) for number in range(len(self.members))])
-        (region,) = regions
         value, lower, upper = Name(self.observable), self._steps("lower"), self._steps("upper")
-        match region:
+        match self.region:
             case Region.BELOW:
-                return And((low, high, Compare((value, upper), ("<",))))
+                return Compare((value, upper), ("<",))
             case Region.ABOVE:
-                return And((low, high, Compare((value, lower), (">",))))
+                return Compare((value, lower), (">",))
             case Region.INSIDE:
-                return And((low, high, Compare((value, lower), (">",)), Compare((value, upper), ("<",))))
+                return And((Compare((value, lower), (">",)), Compare((value, upper), ("<",))))
             case _:
-                return And((low, high, Or((Compare((value, lower), ("<",)), Compare((value, upper), (">",))))))
+                return Or((Compare((value, lower), ("<",)), Compare((value, upper), (">",))))
 
     def _at(self, operator: CompareOperator, edge: float) -> Compare:
         return Compare((Name(self.binned_in), Number(edge)), (operator,))
@@ -211,6 +220,53 @@ class BinnedCut(Cut):
             case _:
                 pass
         return f"{whole} {bins}"
+
+    def brief(self, number: Callable[[float], str]) -> str:
+        """Return the cut for crowded tables, with the range of each boundary over the bins.
+
+        Args:
+            number: writes a boundary.
+        """
+        cuts = [member for member in self.members if member.region is not Region.ALL]
+        if not cuts:
+            return self.text(number)
+        if len({cut.region for cut in cuts}) > 1:
+            return f"{self.observable}, another region by {self.binned_in}"
+        some = "" if len(cuts) == len(self.members) else f" in {len(cuts)} of {len(self.members)} bins"
+        sides = {}
+        for place, side in enumerate(("lower", "upper")):
+            known = [value for value in self.sides(side) if value is not None]
+            sides[place] = (min(known), max(known)) if known else None
+
+        def written(place: float) -> str:
+            low, high = sides[int(place)] or (math.nan, math.nan)
+            return number(low) if low == high else f"{number(low)}…{number(high)}"
+
+        # The places of the two sides stand for their boundaries, until these are written.
+        whole = Cut(self.observable, self.region, 0 if sides[0] else None, 1 if sides[1] else None)
+        return f"{whole.text(written)}, by {self.binned_in}{some}"
+
+
+def members_of(cut: Cut) -> tuple[Cut, ...]:
+    """Return the cuts of all bins; none of a cut without bins."""
+    return cut.members if isinstance(cut, BinnedCut) else ()
+
+
+def expressions(cuts: Sequence[Cut]) -> list[Node | None]:
+    """Return the expression of each cut of a flow, for one to be applied after the other.
+
+    What an earlier cut on the bins' own observable has checked is not said again.
+    """
+    found: list[Node | None] = []
+    inside: set[tuple[str, float, float]] = set()
+    for cut in cuts:
+        if not isinstance(cut, BinnedCut):
+            found.append(cut.expression())
+            continue
+        where = (cut.binned_in, cut.edges[0], cut.edges[-1])
+        found.append(cut.expression_inside() if where in inside and not cut.is_range else cut.expression())
+        inside.add(where)
+    return found
 
 
 def _either(parts: Sequence[Node]) -> Node:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.errors import InputError, nearest
-from cutflow_cli.selection.binned import BinnedCut
+from cutflow_cli.selection.binned import BinnedCut, expressions
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.tree import And, Node
 
@@ -150,7 +150,7 @@ class CutFlow:
 
     def expression(self) -> Node | None:
         """Return the whole flow as one expression tree, or None if it keeps everything."""
-        parts = [part for part in (cut.expression() for cut in self.cuts) if part is not None]
+        parts = [part for part in expressions(self.cuts) if part is not None]
         if not parts:
             return None
         return parts[0] if len(parts) == 1 else And(tuple(parts))

@@ -176,7 +176,7 @@ def test_reports_where_they_belong(dialect, options, message):
 
 def test_unknown_formats_are_answered_with_all_there_are_in_groups():
     everything = (
-        "for people: text; data: json, yaml, csv; Python: python, query, awkward; "
+        "for people: text; data: json, yaml, csv, correctionlib; Python: python, query, awkward; "
         "ROOT and C\\+\\+: root, rdataframe, cpp; publication: latex, hepdata, adl; scores: onnx"
     )
     with pytest.raises(

@@ -66,6 +66,16 @@ def cabin_scan(
             rich_help_panel=SELECTION,
         ),
     ] = None,
+    binned_in: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X:E1,E2,…",
+            help="Cuts of their own in each bin of an observable, such as jet_pt:300,325,350,375,400: every bin keeps "
+            "the target efficiency, neighbouring bins are tied by --smoothness, events outside fail.",
+            show_default="one selection for all events",
+            rich_help_panel=SELECTION,
+        ),
+    ] = None,
     fom: options.Fom = None,
     split: options.Split = None,
     split_seed: options.SplitSeed = 0,
@@ -93,7 +103,7 @@ def cabin_scan(
         float | None,
         _number(
             "What the exact step pays, in standard deviations of the background, for a unit of equation 8's "
-            "smoothness across working points; 0 frees them.",
+            "smoothness across working points, with --binned-in across bins; 0 frees them.",
             "10",
         ),
     ] = None,
@@ -101,7 +111,7 @@ def cabin_scan(
     beta: Annotated[float | None, _number("Weight of the background efficiency.", "0.1")] = None,
     gamma: Annotated[float | None, _number("Weight of the size of the cuts.", "1e-5")] = None,
     delta: Annotated[float | None, _number("Weight of the cross entropy.", "0; the publication has 0.001")] = None,
-    epsilon: Annotated[float | None, _number("Weight of the smoothness across targets.", "1")] = None,
+    epsilon: Annotated[float | None, _number("Weight of the smoothness across targets or bins.", "1")] = None,
     rho: Annotated[
         float | None, _number("What keeps the smoothness finite where neighbouring cuts are equal.", "0.1")
     ] = None,
@@ -156,10 +166,10 @@ def cabin_scan(
 
     chosen = given(
         preset=preset, targets=numbers("targets", targets), directions=_directions(direction), windows=windows,
-        fom=fom, exact=exact, smoothness=smoothness, alpha=alpha, beta=beta, gamma=gamma, delta=delta,
-        epsilon=epsilon, rho=rho, smoothing=smoothing, steepness=steepness, learn_weights=learn_weights,
-        epochs=epochs, learning_rate=learning_rate, class_weights=class_weights, negative_weights=negative_weights,
-        bootstrap=bootstrap,
+        binned_in=binned_in, fom=fom, exact=exact, smoothness=smoothness, alpha=alpha, beta=beta, gamma=gamma,
+        delta=delta, epsilon=epsilon, rho=rho, smoothing=smoothing, steepness=steepness,
+        learn_weights=learn_weights, epochs=epochs, learning_rate=learning_rate, class_weights=class_weights,
+        negative_weights=negative_weights, bootstrap=bootstrap,
     )  # fmt: skip
     resolved, departures = checked_settings(CabinSettings, PRESETS, chosen, settings)
     request = Request(

@@ -66,6 +66,20 @@ def place(
     *,
     follow: bool,
 ) -> Placed:
+    """Find boundaries that keep exactly the events of each box, all of the same events; see `place_rows`."""
+    return place_rows([landscape] * len(boxes), boxes, between, dtypes, means, scales, follow=follow)
+
+
+def place_rows(
+    landscapes: Sequence[Landscape],
+    boxes: Sequence[Thresholds],
+    between: Array,
+    dtypes: Sequence[str],
+    means: Array,
+    scales: Array,
+    *,
+    follow: bool,
+) -> Placed:
     """Find boundaries that keep exactly the events of each box.
 
     A face that rejects no event which the other faces keep does not cut. Else its boundary may lie anywhere between the
@@ -73,7 +87,7 @@ def place(
     `follow` the neighbouring targets, as near to the line between them as the gap allows.
 
     Args:
-        landscape: the training split by ranks.
+        landscapes: the events of each target by ranks, with the same faces.
         boxes: thresholds of each target.
         between: where each inner target lies between its neighbours (`loss.positions`).
         dtypes: type of each feature's column.
@@ -82,11 +96,14 @@ def place(
         follow: whether boundaries follow their neighbours.
     """
     thresholds = [box.copy() for box in boxes]
-    position = np.stack([np.where(box > 0, landscape.at(box), np.inf) for box in boxes])
+    position = np.stack(
+        [np.where(box > 0, landscape.at(box), np.inf) for landscape, box in zip(landscapes, boxes, strict=True)]
+    )
     cuts = np.stack([box > 0 for box in boxes])
     value = np.full(position.shape, -np.inf)
     for turn in range(_PASSES if follow else 1):
         for t, threshold in enumerate(thresholds):
+            landscape = landscapes[t]
             wish = interpolated(position, between)[t] if turn else position[t]
             for j in range(len(threshold)):
                 low, high, binding = _gap(landscape, threshold, j)

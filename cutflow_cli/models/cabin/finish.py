@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,31 @@ class Finished:
     def every(self) -> tuple[CutFlow, ...]:
         """All of these flows."""
         return (*self.flows, *self.learned, *(self.moved or ()), *(self.free or ()))
+
+
+class FinishesReplicas(Protocol):
+    """Turns the parameters of replicas into flows, and adapts what they agree on."""
+
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """Type of each column that is cut on."""
+
+    def finish(
+        self,
+        neurons: Neurons,
+        bias: Array,
+        slope: Array,
+        weight: Array,
+        replica: int,
+        seed: int,
+        threads: int,
+        progress: Callable[[float], None],
+        kept: FinishedReplicas,
+    ) -> Finished:
+        """Turn the parameters of one replica into its flows."""
+
+    def moved_to_target(self, flow: CutFlow) -> CutFlow:
+        """Move the boundaries of a consensus until the target is kept."""
 
 
 class Finisher:
@@ -129,7 +155,7 @@ class Finisher:
         settings, landscape = self._settings, self._landscape
         found = kept.read(replica, Scan.restored)
         if found is None:
-            at, allowed = _on_faces(landscape, neurons, position, slope)
+            at, allowed = on_faces(landscape, neurons, position, slope)
             found = scan(
                 landscape, Sums.of(weight, self._data.signal), settings.targets, at, allowed, settings.smoothness,
                 settings.rho, seed, replica, threads, progress,
@@ -187,7 +213,7 @@ class Finisher:
         )
 
 
-def _on_faces(landscape: Landscape, neurons: Neurons, position: Array, slope: Array) -> tuple[Array, NDArray[np.bool_]]:
+def on_faces(landscape: Landscape, neurons: Neurons, position: Array, slope: Array) -> tuple[Array, NDArray[np.bool_]]:
     """Give each neuron's position to the face of its feature and side; other faces stay open and are not searched."""
     at = np.full((len(position), len(landscape.faces)), -np.inf)
     allowed = np.zeros(at.shape, dtype=np.bool_)

@@ -58,16 +58,21 @@ class FusedStepper:
     def run_epoch(self, epoch: int) -> dict[str, NDArray[np.float64]]:
         """Take one step with every replica."""
         rows = []
-        for row, (weight, totals) in enumerate(zip(self._weights, self._totals, strict=True)):
+        for row in range(len(self._weights)):
             bias = self._bias[row]
-            terms, gradient = loss_and_gradient(bias, self._event_sums(bias, weight, totals), self._settings)
+            terms, gradient = loss_and_gradient(bias, self.event_sums(row, bias), self._settings)
             self._bias[row] -= self._settings.learning_rate * gradient
             rows.append(terms)
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
-    def _event_sums(
-        self, bias: NDArray[np.float64], weight: NDArray[np.float32], totals: tuple[float, float]
-    ) -> EventSums:
+    def event_sums(self, row: int, bias: NDArray[np.float64]) -> EventSums:
+        """Sum over the events of a replica.
+
+        Args:
+            row: position of the replica.
+            bias: shape (targets, neurons).
+        """
+        weight, totals = self._weights[row], self._totals[row]
         exponent = np.clip(-self._settings.steepness * bias, -kernel.EXPONENT_LIMIT, kernel.EXPONENT_LIMIT)
         c = np.exp(exponent).astype(np.float32)
         entropy = self._settings.delta > 0

@@ -104,21 +104,30 @@ def smoothness(b: Array, position: Array, rho: float, smoothing: str) -> tuple[f
     return float((away**2 / size).sum() * scale), gradient
 
 
-def loss_and_gradient(b: Array, sums: EventSums, settings: CabinSettings) -> tuple[dict[str, float], Array]:
+def loss_and_gradient(
+    b: Array,
+    sums: EventSums,
+    settings: CabinSettings,
+    targets: Array | None = None,
+    between: Array | None = None,
+) -> tuple[dict[str, float], Array]:
     """Put the loss of one replica together, each term summed over the targets.
 
     Args:
         b: biases, shape (targets, neurons).
         sums: over the events.
         settings: of the training.
+        targets: signal efficiency of each row; None for the settings' own.
+        between: what `positions` gives of the rows; None for that of the targets.
 
     Returns:
         `loss` and its terms, and the derivative of the loss by every bias, shape (targets, neurons).
     """
-    miss = np.zeros(len(b)) if settings.single else np.array(settings.targets) - sums.signal
+    wanted = np.array(settings.targets) if targets is None else targets
+    miss = np.zeros(len(b)) if settings.single else wanted - sums.signal
     smooth, smooth_gradient = 0.0, np.zeros_like(b)
     if settings.epsilon:
-        position = positions(settings.targets, settings.smoothing)
+        position = positions(settings.targets, settings.smoothing) if between is None else between
         smooth, smooth_gradient = smoothness(b, position, settings.rho, settings.smoothing)
     terms = {
         "loss_efficiency": settings.alpha * float((miss**2).sum()),

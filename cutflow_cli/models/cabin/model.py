@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -14,8 +14,9 @@ from cutflow_cli.engine.checkpoint import FinishedReplicas
 from cutflow_cli.engine.loop import Stepper, history_columns, train
 from cutflow_cli.errors import Interrupted, UsageError
 from cutflow_cli.events.batch import EventSample
+from cutflow_cli.models.binning import Binning, divide
 from cutflow_cli.models.cabin.directions import Directions, find_directions
-from cutflow_cli.models.cabin.finish import Finished, Finisher
+from cutflow_cli.models.cabin.finish import Finished, Finisher, FinishesReplicas
 from cutflow_cli.models.cabin.landscape import Landscape, survey
 from cutflow_cli.models.cabin.prepare import Neurons, Prepared, prepare, prepare_part, replica_weights
 from cutflow_cli.models.cabin.settings import CabinSettings
@@ -68,8 +69,13 @@ class CabinScan:
 
     @property
     def spectators(self) -> tuple[str, ...]:
-        """No column is needed beside the features."""
-        return ()
+        """The observable of the bins, if there are some."""
+        return () if self.binning is None else (self.binning.observable,)
+
+    @property
+    def binning(self) -> Binning | None:
+        """The bins in which there are cuts of their own; None for one selection for all events."""
+        return self.settings.binning
 
     def fit(self, sample: EventSample, context: TrainingContext) -> Fitted:
         """Train all replicas, finish each, and combine them.
@@ -82,6 +88,8 @@ class CabinScan:
             For each working point one flow per replica, then their consensus; the table `working_points`.
         """
         started = time.perf_counter()
+        if self.binning is not None:
+            return self._fit_binned(sample, self.binning, context, started)
         data = prepare(sample, self.settings)
 
         def make(neurons: Neurons, weights: Sequence[Array], *, bootstrap: bool) -> Stepper:
@@ -89,6 +97,46 @@ class CabinScan:
             return self._stepper(data, weights, neurons, context)
 
         return self._trained(sample, data, make, HeldCounts(sample, context.validation), context, started)
+
+    def _fit_binned(self, sample: EventSample, binning: Binning, context: TrainingContext, started: float) -> Fitted:
+        """Train bin by bin, with ties between neighbouring bins (`binned`).
+
+        Raises:
+            InputError: if a bin has too few events.
+            UsageError: for what the compiled path does not cover.
+        """
+        from cutflow_cli.models.cabin.binned import BinnedFinisher, BinnedStepper, bin_table
+
+        if self._path == "torch" or not self._covered(context):
+            msg = "--binned-in: needs --device cpu and a smaller --steepness"
+            raise UsageError(msg)
+        if binning.observable in sample.features:
+            msg = f"--features: {binning.observable} is what cuts are binned in; leave it out"
+            raise UsageError(msg)
+        divided = divide(sample, binning)
+        inside = sample.take(divided.inside)
+        rows = [np.searchsorted(divided.inside, one) for one in divided.rows]
+        data = prepare(inside, self.settings)
+
+        def make(neurons: Neurons, weights: Sequence[Array], *, bootstrap: bool) -> Stepper:
+            del bootstrap  # the weights have it
+            centres = divided.binning.centres
+            return BinnedStepper(data, rows, centres, weights, neurons, self.settings, context.threads)
+
+        def finish(neurons: Neurons) -> BinnedFinisher:
+            return BinnedFinisher(
+                inside, data, self.settings, divided, rows,
+                lambda events, prepared: _landscape(events, prepared, neurons, self.settings),
+            )  # fmt: skip
+
+        counts = HeldCounts(sample, context.validation)
+        fitted = self._trained(inside, data, make, counts, context, started, finish)
+        tied = len(binning) > 2
+        notes = () if tied else ("two bins: none has two neighbours, so nothing ties them to each other",)
+        table = bin_table(divided.binning, fitted.flows, sample, context.validation)
+        return replace(
+            fitted, warnings=(*divided.notes, *notes, *fitted.warnings), tables={**fitted.tables, "bins": table}
+        )
 
     def fit_stream(self, source: Source, context: TrainingContext) -> Fitted:
         """Train on events that are not held in memory.
@@ -110,6 +158,9 @@ class CabinScan:
 
         source = source.stoppable(context.stop_reason)
         settings, started, stream = self.settings, time.perf_counter(), source.train
+        if self.binning is not None:
+            msg = "--binned-in needs the events in memory; give enough --memory"
+            raise UsageError(msg)
         if not self._covered(context):
             msg = "--learn-weights, a device other than the CPU and this --steepness need the events in memory; "
             raise UsageError(msg + "give enough --memory, or leave them out")
@@ -162,6 +213,7 @@ class CabinScan:
         counts: Counts,
         context: TrainingContext,
         started: float,
+        make_finisher: Callable[[Neurons], FinishesReplicas] | None = None,
     ) -> Fitted:
         """Train all replicas, finish each on the sample, and combine them."""
         settings = self.settings
@@ -180,7 +232,10 @@ class CabinScan:
             progress=lambda done, text: context.progress(share * done, text),
         )
         trained = time.perf_counter()
-        finisher = Finisher(sample, data, settings, _landscape(sample, data, neurons, settings))
+        if make_finisher is None:
+            finisher: FinishesReplicas = Finisher(sample, data, settings, _landscape(sample, data, neurons, settings))
+        else:
+            finisher = make_finisher(neurons)
         finished = self._finish(finisher, stepper, neurons, weights, context)
         exact = time.perf_counter()
         result = combined(finisher, finished, counts, context, settings.fom)
@@ -218,7 +273,7 @@ class CabinScan:
 
     def _finish(
         self,
-        finisher: Finisher,
+        finisher: FinishesReplicas,
         stepper: Stepper,
         neurons: Neurons,
         weights: Sequence[Array],

@@ -104,16 +104,49 @@ def scan(
         threads: how many targets are searched at a time; results do not depend on it.
         progress: told the share done; what it raises ends the scan.
     """
-    search = Search(landscape, sums)
-    moved = tuple(search.moved(learned[t], target) for t, target in enumerate(targets))
+    return scan_rows(
+        [Search(landscape, sums)] * len(targets), targets, positions(tuple(targets), "averaged"), learned, allowed,
+        strength, rho, [generator(seed, replica, Stream.INITIAL, t) for t in range(len(targets))], threads, progress,
+    )  # fmt: skip
+
+
+def scan_rows(
+    searches: Sequence[Search],
+    targets: Sequence[float],
+    between: Array,
+    learned: Array,
+    allowed: NDArray[np.bool_],
+    strength: float,
+    rho: float,
+    randoms: Sequence[np.random.Generator],
+    threads: int,
+    progress: Callable[[float], None] = lambda done: None,
+    *,
+    exchange: bool = True,
+) -> Scan:
+    """Find boxes that neighbour each other, each with events, weights and target of its own.
+
+    Args:
+        searches: of each row, all with the same faces and the same unit of positions.
+        targets: signal efficiency of each row.
+        between: where each inner row lies between its neighbours (`loss.positions`).
+        learned: where the gradient's cuts lie, −∞ for none, shape (rows, faces).
+        allowed: which faces may cut in which row, same shape.
+        strength: of the smoothness; 0 for none.
+        rho: of equation 8.
+        randoms: random numbers of each row.
+        threads: how many rows are searched at a time; results do not depend on it.
+        progress: told the share done; what it raises ends the scan.
+        exchange: whether rows try their neighbours' boxes; without that and strength 0 they know nothing of each other.
+    """
+    moved = tuple(searches[t].moved(learned[t], target) for t, target in enumerate(targets))
     faces = [np.flatnonzero(row) for row in allowed]
 
     def explore(t: int) -> list[Box]:
-        random = generator(seed, replica, Stream.INITIAL, t)
-        return [*search.best(targets[t], [moved[t].threshold], faces[t], random), moved[t]]
+        return [*searches[t].best(targets[t], [moved[t].threshold], faces[t], randoms[t]), moved[t]]
 
-    def exchange(t: int) -> list[Box]:
-        return [*_neighbours(search, found, t, targets[t], faces[t]), *found[t]]
+    def exchanged(t: int) -> list[Box]:
+        return [*_neighbours(searches, found, t, targets[t], faces[t]), *found[t]]
 
     progress(0.0)
     with ThreadPoolExecutor(max_workers=threads) as pool:
@@ -123,17 +156,18 @@ def scan(
             for boxes in pool.map(explore, range(1, len(targets))):
                 found.append(boxes)
                 progress(0.6 * len(found) / len(targets))
-            for round_ in range(EXCHANGES):
-                found = [_ranked(boxes) for boxes in pool.map(exchange, range(len(targets)))]
+            for round_ in range(EXCHANGES if exchange else 0):
+                found = [_ranked(boxes) for boxes in pool.map(exchanged, range(len(targets)))]
                 progress(0.6 + 0.1 * (round_ + 1))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)  # who stops does not wait for the other targets
             raise
+    found = found if exchange else [_ranked(boxes) for boxes in found]
     free = tuple(boxes[0] for boxes in found)
     if strength == 0 or len(targets) < 3:
         return Scan(moved, free, free)
-    error = np.array([search.relative_error(box) for box in free])
-    held = _Holding(search, targets, faces, [box.background for box in moved], error, strength, rho)
+    error = np.array([search.relative_error(box) for search, box in zip(searches, free, strict=True)])
+    held = _Holding(searches, targets, between, faces, [box.background for box in moved], error, strength, rho)
     return Scan(moved, free, held.hold(found))
 
 
@@ -141,13 +175,15 @@ def _ranked(boxes: list[Box]) -> list[Box]:
     return sorted(boxes, key=lambda found: (found.background, found.signal))
 
 
-def _neighbours(search: Search, found: list[list[Box]], t: int, target: float, faces: NDArray[np.int64]) -> list[Box]:
-    """Try the best boxes of the neighbouring targets, moved to this one, and finish them."""
-    pairs = all_pairs(faces)
+def _neighbours(
+    searches: Sequence[Search], found: list[list[Box]], t: int, target: float, faces: NDArray[np.int64]
+) -> list[Box]:
+    """Try the best boxes of the neighbouring rows, moved to this one's target, and finish them."""
+    pairs, search = all_pairs(faces), searches[t]
     results = []
     for other in (t - 1, t + 1):
         if 0 <= other < len(found):
-            at = search.landscape.at(found[other][0].threshold)
+            at = searches[other].landscape.at(found[other][0].threshold)
             at[np.setdiff1d(np.arange(len(at)), faces)] = -np.inf
             start = search.moved(at, target)
             if start.signal >= target - 1e-9:
@@ -160,19 +196,20 @@ class _Holding:
 
     def __init__(
         self,
-        search: Search,
+        searches: Sequence[Search],
         targets: Sequence[float],
+        between: Array,
         faces: list[NDArray[np.int64]],
         limits: list[float],
         error: Array,
         strength: float,
         rho: float,
     ) -> None:
-        self._search, self._targets, self._faces, self._limits = search, targets, list(faces), limits
+        self._searches, self._targets, self._faces, self._limits = searches, targets, list(faces), limits
         self._error, self._rho = error, rho
         self._strength = strength * error  # of P beside each target's own ln(ε_b)
-        self._between = positions(tuple(targets), "averaged")
-        self._pseudo = search.sums.event
+        self._between = between
+        self._pseudo = [search.sums.event for search in searches]
 
     def hold(self, found: list[list[Box]]) -> tuple[Box, ...]:
         chosen = self._path(found)
@@ -182,17 +219,20 @@ class _Holding:
                 if sweep == SWEEPS - 1:
                     chosen[t] = self._pruned(chosen[t], t)
                 chosen[t] = self._adapted(chosen, t)
-        return tuple(self._search.tightened(box, target) for box, target in zip(chosen, self._targets, strict=True))
+        return tuple(
+            search.tightened(box, target)
+            for search, box, target in zip(self._searches, chosen, self._targets, strict=True)
+        )
 
     def _path(self, found: list[list[Box]]) -> list[Box]:
         """Choose one box a target, of least total objective: exact, by dynamic programming over neighbouring pairs."""
         place = [
-            np.maximum(np.stack([self._search.landscape.at(box.threshold) for box in boxes]), OUTSKIRTS)
-            for boxes in found
+            np.maximum(np.stack([search.landscape.at(box.threshold) for box in boxes]), OUTSKIRTS)
+            for search, boxes in zip(self._searches, found, strict=True)
         ]
         value = [
-            np.log(np.array([max(box.background, 0.0) for box in boxes]) + self._pseudo) / strength
-            for boxes, strength in zip(found, self._strength, strict=True)
+            np.log(np.array([max(box.background, 0.0) for box in boxes]) + pseudo) / strength
+            for boxes, strength, pseudo in zip(found, self._strength, self._pseudo, strict=True)
         ]
         cost = value[0][:, None] + value[1][None, :]
         back: list[NDArray[np.int64]] = []
@@ -211,8 +251,9 @@ class _Holding:
 
     def _pruned(self, found: Box, t: int) -> Box:
         """Open faces that cut in the outskirts, if that costs less than the background's error; least useful first."""
-        landscape, sums = self._search.landscape, self._search.sums
-        most = min(self._limits[t], (found.background + self._pseudo) * np.exp(WORTH * self._error[t]) - self._pseudo)
+        search, pseudo = self._searches[t], self._pseudo[t]
+        landscape, sums = search.landscape, search.sums
+        most = min(self._limits[t], (found.background + pseudo) * np.exp(WORTH * self._error[t]) - pseudo)
         failed = landscape.rank < found.threshold[:, None]
         alone = failed & (failed.sum(axis=0) == 1)
         for face in np.argsort(alone @ sums.background, kind="stable"):
@@ -220,7 +261,7 @@ class _Holding:
             if not -np.inf < at[face] < OUTSKIRTS:
                 continue
             at[face] = -np.inf
-            without = self._search.moved(at, self._targets[t])
+            without = search.moved(at, self._targets[t])
             if without.background > most:
                 break
             found = without
@@ -229,14 +270,17 @@ class _Holding:
 
     def _adapted(self, chosen: list[Box], t: int) -> Box:
         penalty = self._penalty(chosen, t)
-        pull = Pull(penalty, penalty.argmin(axis=1), self._pseudo, self._limits[t] + 1e-12)
-        return self._search.polished(chosen[t].threshold, self._targets[t], all_pairs(self._faces[t]), pull)
+        pull = Pull(penalty, penalty.argmin(axis=1), self._pseudo[t], self._limits[t] + 1e-12)
+        return self._searches[t].polished(chosen[t].threshold, self._targets[t], all_pairs(self._faces[t]), pull)
 
     def _penalty(self, chosen: list[Box], t: int) -> Array:
         """Return what each threshold of each face would cost in smoothness, the other targets held."""
-        where = np.maximum(self._search.landscape.position, OUTSKIRTS)
+        where = np.maximum(self._searches[t].landscape.position, OUTSKIRTS)
         rows = np.arange(len(where))
-        at = [where[rows, box.threshold][:, None] for box in chosen]
+        at = [
+            np.maximum(search.landscape.position[rows, box.threshold], OUTSKIRTS)[:, None]
+            for search, box in zip(self._searches, chosen, strict=True)
+        ]
         penalty = np.zeros(where.shape)
         for middle in range(max(1, t - 1), min(len(chosen) - 1, t + 2)):
             triple = [where if k == t else np.broadcast_to(at[k], where.shape) for k in range(middle - 1, middle + 2)]

@@ -32,6 +32,7 @@ from pydantic import Field, field_validator
 
 from cutflow_cli.errors import UsageError
 from cutflow_cli.metrics.figures_of_merit import FIGURES_OF_MERIT
+from cutflow_cli.models.binning import Binning, parse_binning
 from cutflow_cli.models.protocol import Settings
 from cutflow_cli.models.weights import ClassWeights, NegativeWeights
 
@@ -52,7 +53,7 @@ class CabinSettings(Settings):
         beta: weight of the background efficiency (equation 5).
         gamma: weight of the size of the cuts (equation 6).
         delta: weight of the binary cross entropy.
-        epsilon: weight of the smoothness across targets (equation 8).
+        epsilon: weight of the smoothness across targets (equation 8), or across bins.
         rho: what keeps equation 8 finite where neighbours are equal, in squared standard deviations.
         smoothing: `averaged` over features and inner targets with linear interpolation, or as `published`.
         steepness: n of the logistic functions.
@@ -62,7 +63,10 @@ class CabinSettings(Settings):
         windows: two neurons for each feature, so that both sides may be cut.
         learn_weights: learn the slopes too, hence the sides.
         exact: finish each working point by an exact step on the hard cuts.
-        smoothness: strength with which the exact step holds neighbouring working points together; 0 frees them.
+        smoothness: strength with which the exact step holds neighbouring working points together, or neighbouring bins;
+            0 frees them.
+        binned_in: an observable and edges of bins in it (`binning.parse_binning`), in each of which there are cuts of
+            their own; None for one selection for all events.
         fom: figure of merit by which a working point is recommended.
         class_weights: `balanced`, `physical` or `unit` event weights in the loss.
         negative_weights: what training does with negative weights.
@@ -86,6 +90,7 @@ class CabinSettings(Settings):
     learn_weights: bool = False
     exact: bool = True
     smoothness: float = Field(default=10.0, ge=0)
+    binned_in: str | None = None
     fom: str = "asimov"
     class_weights: ClassWeights = "balanced"
     negative_weights: NegativeWeights = "keep"
@@ -106,6 +111,17 @@ class CabinSettings(Settings):
             raise ValueError(msg)
         return tuple(sorted(targets))
 
+    @field_validator("binned_in")
+    @classmethod
+    def _readable_bins(cls, text: str | None) -> str | None:
+        if text is None:
+            return None
+        try:
+            binning = parse_binning(text)
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+        return f"{binning.observable}:{','.join(f'{edge:.17g}' for edge in binning.edges)}"
+
     @field_validator("fom")
     @classmethod
     def _known_figure(cls, fom: str) -> str:
@@ -113,6 +129,11 @@ class CabinSettings(Settings):
             msg = f"no such figure of merit; there are {', '.join(FIGURES_OF_MERIT)}"
             raise ValueError(msg)
         return fom
+
+    @property
+    def binning(self) -> Binning | None:
+        """The bins; None for one selection for all events."""
+        return None if self.binned_in is None else parse_binning(self.binned_in)
 
     @property
     def single(self) -> bool:
@@ -135,23 +156,32 @@ class CabinSettings(Settings):
         if self.single and (self.alpha or self.beta or self.epsilon or self.exact):
             msg = "--preset cabin-bce: one network without a target; leave out "
             raise UsageError(msg + "--alpha, --beta, --epsilon and --exact, or choose --preset cabin")
+        if self.binned_in is not None and self.exact and not self.smoothness and self.epsilon and "epsilon" in chosen:
+            msg = "--epsilon: --smoothness 0 makes bins independent; leave one of them out"
+            raise UsageError(msg)
+        if self.binned_in is not None and self.learn_weights:
+            msg = "--learn-weights: cuts in bins have weights of ±1; leave out --learn-weights or --binned-in"
+            raise UsageError(msg)
         if self.learn_weights and self.windows:
             msg = "--windows: learned weights already choose the side of each feature; leave out --learn-weights"
             raise UsageError(msg)
 
     def _unused(self) -> tuple[tuple[str, bool, str], ...]:
-        few = "with fewer than three targets none has two neighbours; leave it out"
+        binning = self.binning
+        tied, what = (len(self.targets), "targets") if binning is None else (len(binning), "bins")
+        few = f"with fewer than three {what} none has two neighbours; leave it out"
         alone = "cabin-bce is one network without a target; leave it out, or choose --preset cabin"
         smooth = "without --epsilon and --smoothness nothing is held smooth; leave it out"
         unsmooth = not self.epsilon and not (self.exact and self.smoothness)
         return (
             ("targets", self.single, alone),
+            ("binned_in", self.single, alone),
             ("rho", self.single, alone),
             ("smoothing", self.single, alone),
             ("fom", self.single, "there is one working point, so there is none to recommend; leave it out"),
             ("fom", len(self.targets) == 1, "there is one working point, so there is none to recommend; leave it out"),
-            ("epsilon", len(self.targets) < 3 and self.epsilon > 0, few),
-            ("smoothness", len(self.targets) < 3 and self.smoothness > 0, few),
+            ("epsilon", tied < 3 and self.epsilon > 0, few),
+            ("smoothness", tied < 3 and self.smoothness > 0, few),
             ("smoothness", not self.exact, "only the exact step uses it; leave it out, or give --exact"),
             ("rho", unsmooth, smooth),
             ("smoothing", not self.epsilon, "without --epsilon nothing is held smooth; leave it out"),

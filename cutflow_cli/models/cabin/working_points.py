@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.metrics.figures_of_merit import ADDITIVE, MIN_EFFECTIVE_EVENTS, Yields, figure_of_merit
-from cutflow_cli.models.cabin.finish import Finished, Finisher
+from cutflow_cli.models.cabin.finish import Finished, FinishesReplicas
 from cutflow_cli.models.flows import with_n_minus_1
 from cutflow_cli.models.protocol import TrainingContext
 from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA, CutFlow, consensus
@@ -156,7 +156,7 @@ class Combined:
 
 
 def combined(
-    finisher: Finisher, finished: Sequence[Finished], counts: Counts, context: TrainingContext, fom: str
+    finisher: FinishesReplicas, finished: Sequence[Finished], counts: Counts, context: TrainingContext, fom: str
 ) -> Combined:
     """Combine replicas at each working point, count everything, and recommend one.
 
@@ -188,7 +188,7 @@ def combined(
     return Combined(filled, columns, recommended, tuple(warnings))
 
 
-def _agreed(finisher: Finisher, flows: Sequence[CutFlow]) -> CutFlow:
+def _agreed(finisher: FinishesReplicas, flows: Sequence[CutFlow]) -> CutFlow:
     """Return what replicas agree on, moved to the target where they are finished exactly and differ."""
     agreed = consensus(flows).rounded(finisher.dtypes)
     return agreed if len(flows) == 1 else finisher.moved_to_target(agreed)
