@@ -15,7 +15,7 @@ import yaml
 from cutflow_cli.artifacts import file_digest, stream_digest
 from cutflow_cli.batch.manifest import MERGED, RESULTS, SETTINGS, Group, InputFile, Task
 from cutflow_cli.batch.methods import check_columns, check_settings
-from cutflow_cli.batch.plan_file import ApplyEntry, IngestEntry, PlanFile, TrainEntry
+from cutflow_cli.batch.plan_file import ApplyEntry, EvaluateEntry, IngestEntry, PlanFile, TrainEntry
 from cutflow_cli.engine.replicas import parse_replicas
 from cutflow_cli.errors import InputError, UsageError, nearest
 from cutflow_cli.events.table import open_events
@@ -78,6 +78,8 @@ class Expander:
             self._ingest(ingest)
         for apply in self.plan.apply:
             self._apply(apply)
+        for evaluate in self.plan.evaluate:
+            self._evaluate(evaluate)
         return self.made
 
     def _where(self, kind: str, name: str) -> str:
@@ -209,6 +211,37 @@ class Expander:
         named = [str(file) if file.is_remote else self._written(file.path) for file in files]
         whole = ("apply", cuts.path, *named, f"--cut-flow={merged}", *entry.options)
         self.made.add(Group(entry.name, "apply", merged, whole), tasks())
+
+    def _evaluate(self, entry: EvaluateEntry) -> None:
+        from cutflow_cli.apply.cuts_file import read_cuts
+        from cutflow_cli.events.find import find_files
+        from cutflow_cli.runs import MANIFEST, open_run
+
+        where = self._where("evaluate", entry.name)
+        try:
+            for run in entry.runs:
+                open_run(self.base / run.expanduser())
+            for cuts in entry.cuts:
+                read_cuts(self.base / cuts.expanduser())
+            files = find_files(entry.files, self.base, entry.name)
+            for file in files:
+                if file.is_remote:
+                    msg = f"{file}: is not on a disk, where evaluate reads events; copy or ingest it first"
+                    raise UsageError(msg)
+                open_events(file.path)
+        except (InputError, UsageError) as error:
+            raise type(error)(f"{where}: {error}") from error
+        runs = [self._written(run) for run in entry.runs]
+        selections = [*(self._input(run / MANIFEST) for run in entry.runs), *map(self._input, entry.cuts)]
+        by_hand = [word for path in entry.cuts for word in ("--cuts", self._written(path))]
+
+        def tasks() -> Iterator[Task]:
+            for position, file in enumerate(files):
+                events, out = self._input(file.path), f"{RESULTS}/{entry.name}/part-{position}"
+                argv = ("evaluate", *runs, *by_hand, "--data", events.path, f"--out={out}", *entry.options)
+                yield Task(0, entry.name, f"{entry.name} {file.path.name}", argv, out, (*selections, events))
+
+        self.made.add(Group(entry.name, "evaluate", f"{MERGED}/{entry.name}.parquet", ()), tasks())
 
 
 def _blocks(replicas: range, size: int) -> Iterator[range]:

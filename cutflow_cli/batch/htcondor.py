@@ -132,6 +132,9 @@ def _transfer(plan: Plan, numbers: Sequence[int]) -> list[str]:
         if task.argv[0] == "ingest":
             msg = f"{task.name}: its files are named in a settings file; transfer = 'files' can't know them"
             raise UsageError(msg)
+        if task.argv[0] == "evaluate" and any(file.path not in task.argv for file in task.inputs):
+            msg = f"{task.name}: runs are directories, which transfer = 'files' does not copy; name cuts instead"
+            raise UsageError(msg)
     return [
         "# No shared disk: inputs go to the job, its status, log and results come back, on eviction too.",
         "should_transfer_files   = YES",

@@ -28,7 +28,7 @@ TASKS, RESULTS, MERGED, SUBMIT, SETTINGS = "tasks", "results", "merged", "submit
 #: Digits of a task's directory.
 DIGITS = 5
 
-Kind = Literal["train", "ingest", "apply"]
+Kind = Literal["train", "ingest", "apply", "evaluate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Group:
         name: also of the merged result.
         kind: how they are put together.
         merged: where the result goes, relative to the plan directory.
-        whole: the command line that makes the same on one machine.
+        whole: the command line that makes the same on one machine; empty where no single one does.
     """
 
     name: str

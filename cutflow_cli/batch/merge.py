@@ -86,7 +86,7 @@ def merge_group(plan: Plan, group: Group, out: Path, *, force: bool = False, com
             made = merge(parts, out, force=force, command=command)
             notes = tuple(f"{file.path}: left out ({file.reason})" for file in made.skipped)
             return MergedGroup(group.name, group.kind, out, len(parts), made.written, bool(made.skipped), notes)
-        case "apply":
+        case "apply" | "evaluate":
             from cutflow_cli.evaluation.saved_cut_flow_merge import merge_cut_flows
 
             added = merge_cut_flows(parts, out, force=force, command=command)

@@ -18,7 +18,7 @@ Name = Annotated[str, Field(pattern=NAME, max_length=100)]
 
 #: Options that the plan itself decides.
 RESERVED = ("--out", "-o", "--settings", "--replicas", "--seed", "--features", "--folds", "--force", "--fresh",
-            "--json", "--keep-state", "--shard", "--cut-flow", "--observables-from")  # fmt: skip
+            "--json", "--keep-state", "--shard", "--cut-flow", "--observables-from", "--data", "--cuts")  # fmt: skip
 
 
 def _listed(value: Any) -> Any:  # noqa: ANN401
@@ -137,6 +137,29 @@ class ApplyEntry(_Entry):
     files: tuple[str, ...] = Field(min_length=1)
 
 
+class EvaluateEntry(_Entry):
+    """Reports on runs and cuts, a task for each events file, such as an era, and the sum of their cut flows.
+
+    Attributes:
+        name: of the reports and of the cut flow.
+        runs: run directories.
+        cuts: files of cuts, as `cutflow evaluate --cuts`.
+        files: paths and patterns of events files.
+        options: further options of `cutflow evaluate`.
+    """
+
+    runs: tuple[Path, ...] = ()
+    cuts: tuple[Path, ...] = ()
+    files: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _of_something(self) -> EvaluateEntry:
+        if not (self.runs or self.cuts):
+            msg = "runs: is missing, and so is cuts; there is nothing to evaluate"
+            raise ValueError(msg)
+        return self
+
+
 class PlanFile(BaseModel):
     """All of it; paths are relative to the file.
 
@@ -145,6 +168,7 @@ class PlanFile(BaseModel):
         train: trainings.
         ingest: ingests in shards.
         apply: counts, file by file.
+        evaluate: reports, events file by events file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -153,12 +177,13 @@ class PlanFile(BaseModel):
     train: Annotated[tuple[TrainEntry, ...], BeforeValidator(_listed)] = ()
     ingest: Annotated[tuple[IngestEntry, ...], BeforeValidator(_listed)] = ()
     apply: Annotated[tuple[ApplyEntry, ...], BeforeValidator(_listed)] = ()
+    evaluate: Annotated[tuple[EvaluateEntry, ...], BeforeValidator(_listed)] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> PlanFile:
-        entries = (*self.train, *self.ingest, *self.apply)
+        entries = (*self.train, *self.ingest, *self.apply, *self.evaluate)
         if not entries:
-            msg = "plans nothing; add [[train]], [[ingest]] or [[apply]]"
+            msg = "plans nothing; add [[train]], [[ingest]], [[apply]] or [[evaluate]]"
             raise ValueError(msg)
         names = [entry.name for entry in entries]
         for name in names:
@@ -168,7 +193,9 @@ class PlanFile(BaseModel):
         return self
 
 
-_SECTIONS: dict[str, type[BaseModel]] = {"train": TrainEntry, "ingest": IngestEntry, "apply": ApplyEntry}
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "train": TrainEntry, "ingest": IngestEntry, "apply": ApplyEntry, "evaluate": EvaluateEntry,
+}  # fmt: skip
 
 
 def read_plan_file(path: Path) -> PlanFile:

@@ -22,7 +22,7 @@ from cutflow_cli.artifacts import partial_path
 from cutflow_cli.batch.lock import Lock, Owner, held
 from cutflow_cli.batch.manifest import RESULTS, InputFile, Plan, Task, current_digests, read_plan
 from cutflow_cli.batch.task_status import DONE_CODES, HEADER, LOG, TaskStatus, now, read_status, reason_in_log
-from cutflow_cli.errors import InputError, Interrupted, TemporaryError
+from cutflow_cli.errors import InputError, Interrupted, NegativeAnswer, TemporaryError
 
 STOPPED = Interrupted.exit_code
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
@@ -208,9 +208,10 @@ def _forwarding() -> Iterator[_Forward]:
 
 def _ended(status: TaskStatus, plan: Plan, task: Task, log: Path, code: int, stop: str | None) -> TaskStatus:
     """Say how the attempt ended."""
-    if code in DONE_CODES:
+    if code in DONE_CODES or (code == NegativeAnswer.exit_code and task.argv[0] == "evaluate"):
+        # a part of the events in which a selection keeps no signal is evaluated all the same
         if (plan.path / task.out).exists():
-            return status.end("done", code, None)
+            return status.end("done", code if code in DONE_CODES else 0, None)
         return status.end("failed", 1, f"{task.out}: was not written, though the command ended with {code}")
     if code == STOPPED:
         return status.end("stopped", STOPPED, reason_in_log(log))

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cutflow_cli.batch.manifest import read_plan
+
 PLAN = """
 [samples]
 events = "events.parquet"
@@ -75,6 +77,7 @@ def test_a_plan_on_this_machine(run_here, run_cutflow, home):
         ("seeds = [3]", 'samples = ["evens"]', 2, "train 'count': no sample 'evens'; did you mean events?"),
         ("seeds = [3]", 'options = ["--serch", "bins"]', 2, "count: options: No such option: --serch"),
         ("part-*", "prat-*", 3, "apply 'flow': process 'flow': no file matches"),
+        ("[[apply]]", "[[evaluate]]", 2, "evaluate 'flow': cuts: input should be a valid tuple"),
         ("cuts.json", "cut.json", 3, "cut.json: no such file"),
     ],
 )  # fmt: skip
@@ -105,3 +108,56 @@ def test_options_that_contradict_each_other(run_here, home):
         done = run_here("batch", "submit", home / "scan", *words)
         assert (done.returncode, done.stdout) == (2, "")
         assert said in done.stderr
+
+
+EVALUATE = """
+[[evaluate]]
+name = "eras"
+runs = ["run"]
+cuts = ["cuts.json"]
+files = ["era-*.parquet"]
+options = ["--no-figures"]
+"""
+
+
+def test_reports_on_parts_of_the_events_and_the_sum_of_their_cut_flows(run_here, home):
+    """Of events that have their splits, parts add up to the whole: numbers of events, and yields of all events."""
+    assert run_here("generate-mock", "mock1", "--events", "1200", "--out", home / "mock1.parquet").returncode == 0
+    trained = run_here("train", "cut-and-count", home / "mock1.parquet", "--out", home / "run")
+    assert trained.returncode == 0, trained.stderr
+    events = pq.read_table(home / "mock1.parquet", columns=["x1", "x2", "x3", "x4", "label", "weight", "split"])
+    (home / "cuts.json").write_text('{"cuts": ["x1 < 0"]}')
+    whole = events.sort_by("x4").replace_schema_metadata(None)
+    pq.write_table(whole, home / "whole.parquet")
+    for era, (first, rows) in enumerate(((0, 500), (500, 700))):
+        pq.write_table(whole.slice(first, rows), home / f"era-{era}.parquet")
+    (home / "plan.toml").write_text(EVALUATE)
+    plan = home / "scan"
+    planned = run_here("batch", "plan", home / "plan.toml", "--out", plan)
+    assert planned.returncode == 0, planned.stderr
+    assert [words for words in planned.stdout.split() if words in ("eras", "evaluate")] == ["eras", "evaluate"]
+    for task in read_plan(plan).tasks:  # as `batch run` does, without a process for each
+        done = run_here(*task.argv, cwd=plan)
+        assert done.returncode == 0, done.stderr
+    assert {"report.json", "metrics.parquet"} <= {
+        path.name for path in (plan / "results" / "eras" / "part-1").iterdir()
+    }
+    merged = run_here("batch", "merge", plan, "--no-queue")
+    assert merged.returncode == 0, merged.stderr
+    evaluated = run_here("evaluate", home / "run", "--cuts", home / "cuts.json", "--data", home / "whole.parquet",
+                         "--out", home / "report", "--no-figures")  # fmt: skip
+    assert evaluated.returncode == 0, evaluated.stderr
+    columns = ["run", "working_point", "kind", "replica", "split", "position", "process", "n_raw"]
+    tables = [pq.read_table(path) for path in (plan / "merged" / "eras.parquet", home / "report" / "cutflow.parquet")]
+    rows = [{tuple(row.values()) for row in table.select(columns).to_pylist()} for table in tables]
+    assert rows[0] == rows[1]
+    assert {row[0] for row in rows[0]} == {"run", "cuts.json"}
+
+
+def test_a_part_without_a_signal_event_that_passes_is_done(run_here, home):
+    (home / "cuts.json").write_text('{"cuts": ["x > 99"]}')
+    (home / "plan.toml").write_text(EVALUATE.replace('runs = ["run"]\n', "").replace("era-*", "events"))
+    assert run_here("batch", "plan", home / "plan.toml", "--out", home / "scan").returncode == 0
+    done = run_here("batch", "run", home / "scan", "0")
+    assert done.returncode == 0, done.stderr
+    assert run_here("batch", "status", home / "scan").returncode == 0

@@ -1,7 +1,7 @@
-"""Fifty real tasks and twice as many jobs on one plan directory at the same time: nothing lost, nothing double.
+"""Fifty real tasks on one plan directory at the same time, some of them started twice: nothing lost, nothing double.
 
-All processes are there at once, and so are the fifty commands that they run; how many of them compute at a moment is
-for the cores of the machine to say.
+All processes are there at once, and so are the commands that they run; how many of them compute at a moment is for the
+cores of the machine to say.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import pytest
 from cutflow_cli.batch.manifest import read_plan
 from cutflow_cli.batch.task_status import read_status
 
-FILES, SHARDS, BLOCKS = 36, 10, 4
-TASKS = FILES + SHARDS + BLOCKS
-SUBMITTERS = 20
+FILES, SHARDS, BLOCKS = 38, 8, 4
+#: Tasks that are started twice, and users who share the tasks of a small plan.
+TWICE, USERS = 10, 10
 #: Seconds in which they all have to end, on two busy cores.
 WAIT = 900
 
-PLAN = f"""
+PLAN = """
 [samples]
 events = "events.parquet"
 
@@ -37,14 +37,14 @@ files = ["part-*.parquet"]
 [[ingest]]
 name = "ingested"
 settings = "samples.toml"
-shards = {SHARDS}
+shards = SHARDS
 
 [[train]]
 name = "count"
 method = "cut-and-count"
-replicas = {BLOCKS}
+replicas = BLOCKS
 block = 1
-settings = {{ bootstrap = true }}
+settings = { bootstrap = true }
 """
 
 SAMPLES = """
@@ -59,29 +59,48 @@ files = ["background-*.parquet"]
 
 
 @pytest.fixture
-def plan(tmp_path, run_cutflow):
+def make_plan(tmp_path, run_cutflow):
+    def make(files, shards, blocks):
+        write_inputs(tmp_path, files, shards)
+        text = PLAN.replace("SHARDS", str(shards)).replace("BLOCKS", str(blocks))
+        (tmp_path / "plan.toml").write_text(text)
+        made = run_cutflow("batch", "plan", tmp_path / "plan.toml", "--out", tmp_path / "plan")
+        assert made.returncode == 0, made.stderr
+        return read_plan(tmp_path / "plan")
+
+    return make
+
+
+def write_inputs(tmp_path, files, shards):
     rng = np.random.default_rng(1)
-    label = np.repeat([1, 0], 18 * FILES).astype(np.int8)
+    label = np.repeat([1, 0], 18 * files).astype(np.int8)
     columns = {name: (rng.normal(size=len(label)) + label).astype(np.float32) for name in "xy"}
     events = pa.table({**columns, "label": label})
     pq.write_table(events, tmp_path / "events.parquet")
-    for part in range(FILES):
+    for part in range(files):
         pq.write_table(events.slice(part * 36, 36), tmp_path / f"part-{part:02d}.parquet")
-    for part in range(SHARDS):
-        for name, first in (("signal", 0), ("background", 18 * FILES)):
-            rows = events.select(["x", "y"]).slice(first + part * 50, 50)
+    for part in range(shards):
+        for name, first in (("signal", 0), ("background", 18 * files)):
+            rows = events.select(["x", "y"]).slice(first + part * 12, 12)
             pq.write_table(rows, tmp_path / f"{name}-{part}.parquet")
     (tmp_path / "cuts.json").write_text('{"cuts": ["x > 0.5", "y > 0"]}')
     (tmp_path / "samples.toml").write_text(SAMPLES)
-    (tmp_path / "plan.toml").write_text(PLAN)
-    made = run_cutflow("batch", "plan", tmp_path / "plan.toml", "--out", tmp_path / "plan")
-    assert made.returncode == 0, made.stderr
-    return read_plan(tmp_path / "plan")
 
 
-def start(*words):
-    command = [sys.executable, "-m", "cutflow_cli", "batch", *map(str, words)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+@pytest.fixture
+def start():
+    processes = []
+
+    def begin(*words):
+        command = [sys.executable, "-m", "cutflow_cli", "batch", *map(str, words)]
+        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        return processes[-1]
+
+    yield begin
+    for process in processes:  # none is left after a failure
+        process.terminate()
+    for process in processes:
+        process.communicate(timeout=WAIT)
 
 
 def watch(plan, processes, run_cutflow):
@@ -92,7 +111,7 @@ def watch(plan, processes, run_cutflow):
         seen = run_cutflow("batch", "status", plan.path, "--json", "--no-queue")
         assert seen.returncode in (0, 4), seen.stderr
         states = json.loads(seen.stdout)["states"]
-        assert sum(states.values()) == TASKS
+        assert sum(states.values()) == len(plan.tasks)
         assert set(states) <= {"planned", "running", "done"}, seen.stdout
         looks += 1
         time.sleep(3)
@@ -125,18 +144,23 @@ def assert_all_done_once(plan, run_cutflow, said):
     assert cuts[0].read_bytes() == cuts[1].read_bytes()
 
 
-def test_fifty_tasks_each_started_by_two_jobs(plan, run_cutflow):
+def test_fifty_tasks_some_started_twice(make_plan, start, run_cutflow):
     """As after a network fault, when a batch system takes a job for dead and starts it again elsewhere."""
-    jobs = [start("run", plan.path, n % TASKS, "--job", f"{n // TASKS + 1}.{n % TASKS}") for n in range(2 * TASKS)]
+    plan = make_plan(FILES, SHARDS, BLOCKS)
+    tasks = len(plan.tasks)
+    assert tasks == 50
+    numbers = [*range(tasks), *range(0, tasks, tasks // TWICE)]
+    jobs = [start("run", plan.path, number, "--job", f"1.{place}") for place, number in enumerate(numbers)]
     said = watch(plan, jobs, run_cutflow)
     codes = [job.returncode for job in jobs]
     assert set(codes) <= {0, 75}, said
-    assert all(0 in (codes[n], codes[n + TASKS]) for n in range(TASKS))
+    assert {number for number, code in zip(numbers, codes, strict=True) if code == 0} == set(range(tasks))
     assert_all_done_once(plan, run_cutflow, said)
 
 
-def test_twenty_users_of_one_plan_share_its_tasks(plan, run_cutflow):
-    submitters = [start("submit", plan.path, "--local", "1") for _ in range(SUBMITTERS)]
-    said = watch(plan, submitters, run_cutflow)
-    assert [one.returncode for one in submitters] == [0] * SUBMITTERS, said
+def test_users_of_one_plan_share_its_tasks(make_plan, start, run_cutflow):
+    plan = make_plan(8, 2, 2)
+    users = [start("submit", plan.path, "--local", "1") for _ in range(USERS)]
+    said = watch(plan, users, run_cutflow)
+    assert [one.returncode for one in users] == [0] * USERS, said
     assert_all_done_once(plan, run_cutflow, said)

@@ -19,7 +19,9 @@ def plan(
     context: typer.Context,
     plan_file: Annotated[
         Path,
-        typer.Argument(metavar="PLAN.toml", help="Samples, and what to train, ingest or apply.", show_default=False),
+        typer.Argument(
+            metavar="PLAN.toml", help="Samples, and what to train, ingest, apply or evaluate.", show_default=False
+        ),
     ],
     *,
     out: Annotated[
@@ -28,12 +30,12 @@ def plan(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and show the plan, and write nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    r"""Freeze a grid of trainings, an ingest in shards, or counts file by file into a plan directory.
+    r"""Freeze a grid of trainings, an ingest in shards, or counts and reports file by file into a plan directory.
 
     PLAN.toml names events files under \[samples]. It holds entries \[\[train]] (name, method, samples, replicas, block,
-    seeds, folds, features, settings, grid, options), \[\[ingest]] (name, settings, shards, options) and \[\[apply]]
-    (name, cuts, files, options). Blocks of replicas, shards and files are a task each. Methods, settings, samples and
-    features are checked now, not by a thousand jobs.
+    seeds, folds, features, settings, grid, options), \[\[ingest]] (name, settings, shards, options), \[\[apply]] (name,
+    cuts, files, options) and \[\[evaluate]] (name, runs, cuts, files, options). Blocks of replicas, shards and files
+    are a task each. Methods, settings, samples and features are checked now, not by a thousand jobs.
 
     cutflow batch plan plan.toml --out scan, then cutflow batch submit scan --htcondor
     """
@@ -50,7 +52,7 @@ def plan(
         ]
         terminal.result_json({"plan": str(out), "digest": made.digest, "tasks": len(made.tasks), "results": rows})
     else:
-        table = [(group.name, group.whole[0] if group.kind != "train" else group.whole[1],
+        table = [(group.name, group.whole[1] if group.kind == "train" else group.kind,
                   str(len(made.tasks_of(group))), group.merged) for group in made.groups]  # fmt: skip
         terminal.table(f"{len(made.tasks)} tasks", ("result", "by", "tasks", "will be at"), table)
     if planned.written:
