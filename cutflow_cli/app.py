@@ -141,6 +141,10 @@ def run() -> None:
         _fail(CutflowError(f"{text} (a fault of cutflow itself; `cutflow --debug …` shows where)"), error)
 
 
+#: Options that only one command has, which may be looked for at others.
+_ELSEWHERE = {"--binned-in": "cutflow train cabin-scan"}
+
+
 def _fail_usage(error: TyperException) -> NoReturn:
     """Say in one line what is wrong with the command line; a command without arguments has shown its help by now."""
     text = " ".join(error.format_message().split())
@@ -148,6 +152,9 @@ def _fail_usage(error: TyperException) -> NoReturn:
         sys.exit(error.exit_code)
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "cutflow"
+    elsewhere = _ELSEWHERE.get(getattr(error, "option_name", None) or "")
+    if elsewhere is not None:
+        text = f"{text.rstrip('.')}; `{elsewhere}` has it"
     _fail(UsageError(f"{text.rstrip('.')}; see `{command} --help`"), error)
 
 

@@ -58,7 +58,8 @@ class BinnedCutModel(_Model):
 def _tag(value: object) -> str:
     if isinstance(value, str):
         return _TAGS[1]
-    return _TAGS[2] if isinstance(value, dict) and {"binned_in", "bins"} & value.keys() else _TAGS[0]
+    binned = isinstance(value, dict) and not {"binned_in", "bins"}.isdisjoint(value)
+    return _TAGS[2] if binned or isinstance(value, BinnedCutModel) else _TAGS[0]
 
 
 _Entry = Annotated[

@@ -144,6 +144,37 @@ def unrounded(value: Node, operator: CompareOperator, boundary: float) -> Node:
             return Or((compare("<", low), compare(">", high)))
 
 
+def is_step_function(node: Node) -> bool:
+    """Whether a node is a choice among numbers, such as the boundary of a cut in bins."""
+    match node:
+        case Call("where", (_, yes, no)):
+            return all(isinstance(side, Number) or is_step_function(side) for side in (yes, no))
+        case _:
+            return False
+
+
+def unrounded_steps(value: Node, operator: CompareOperator, boundary: Node) -> Node:
+    """Do what `unrounded` does with a boundary that is chosen among numbers.
+
+    Args:
+        value: what is compared after it was rounded.
+        operator: neither `==` nor `!=`.
+        boundary: a step function.
+    """
+    to = smallest_rounding_up_to if operator in ("<", ">=") else largest_rounding_down_to
+
+    def each(node: Node) -> Node:
+        match node:
+            case Number(number):
+                return Number(to(number))
+            case Call("where", (condition, yes, no)):
+                return Call("where", (condition, each(yes), each(no)))
+            case _:
+                return node
+
+    return Compare((value, each(boundary)), (operator,))
+
+
 def _finite_link(link: Compare) -> Node:
     (left, right), (operator,) = link.operands, link.operators
     if isinstance(left, Number) and math.isinf(left.value):

@@ -13,7 +13,7 @@ from typing import ClassVar
 from cutflow_cli.export.cpp import CLikePrinter
 from cutflow_cli.export.dialect import Group, ReportUse, Selections, conditions
 from cutflow_cli.export.infix import Piece, Words
-from cutflow_cli.export.rewrite import MIRRORED, unrounded
+from cutflow_cli.export.rewrite import MIRRORED, is_step_function, unrounded, unrounded_steps
 from cutflow_cli.selection.tree import And, AsFloat32, CompareOperator, Node, Number
 
 _FUNCTIONS = {
@@ -58,6 +58,8 @@ class TCutPrinter(CLikePrinter):
             return self.link(right, MIRRORED[operator], left)
         if isinstance(left, AsFloat32) and isinstance(right, Number):
             return self.piece(unrounded(left.operand, operator, right.value))
+        if isinstance(left, AsFloat32) and is_step_function(right) and operator not in ("==", "!="):
+            return self.piece(unrounded_steps(left.operand, operator, right))
         return super().link(left, operator, right)
 
     def float32(self, operand: Node) -> Piece:

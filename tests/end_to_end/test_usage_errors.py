@@ -10,12 +10,13 @@ import pytest
         ("trai", "No such command 'trai'. Did you mean 'train'?; see `cutflow --help`"),
         ("train lcf-parallel", "Missing argument 'EVENTS'; see `cutflow train lcf-parallel --help`"),
         ("compare a b --sigm 3", "No such option: --sigm (Possible options: --sigma, --split)"),
+        ("train bdt x --out y --binned-in pt:1,2,3", "No such option: --binned-in; `cutflow train cabin-scan` has it; see"),
         ("train lcf-parallel x --out y --epochs 0", "Invalid value for '--epochs': Input should be greater than"),
         ("train lcf-parallel x --out y --preset foo", "'foo' is not one of 'lcf'"),
     ],
 )
-def test_one_line_says_what_is_wrong(run_cutflow, line, message):
-    done = run_cutflow(*line.split())
+def test_one_line_says_what_is_wrong(run_here, line, message):
+    done = run_here(*line.split())
     assert (done.returncode, done.stdout) == (2, "")
     (text,) = done.stderr.splitlines()
     assert text.startswith("cutflow: ")
@@ -23,8 +24,8 @@ def test_one_line_says_what_is_wrong(run_cutflow, line, message):
 
 
 @pytest.mark.parametrize("line", ["", "train"])
-def test_a_command_without_arguments_shows_its_help(run_cutflow, line):
-    done = run_cutflow(*line.split())
+def test_a_command_without_arguments_shows_its_help(run_here, line):
+    done = run_here(*line.split())
     assert done.returncode == 2
     assert "Usage: cutflow" in done.stdout
     assert done.stderr == ""

@@ -8,6 +8,7 @@ import numpy as np
 
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.export.dialect import Selections
+from cutflow_cli.selection.binned import BinnedCut
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 from cutflow_cli.selection.evaluate import evaluate
@@ -162,3 +163,42 @@ def corpus(count: int, events: int, seed: int = 7) -> list[tuple[Selections, dic
             found.append((random_selections(rng, source, int(rng.integers(0, 5))), source))
     empty = replace(found[0][0], flows=(CutFlow(()),))
     return [*found, (empty, found[0][1])]
+
+
+def random_binned_step(rng: np.random.Generator, name: str, binned: BinnedCut, values: np.ndarray) -> LearnedCut:
+    """Draw a cut in given bins: one region for all of them, or any in each."""
+    feature = FeatureInfo(name)
+    bins = [random_cut(rng, feature, values) for _ in binned.members]
+    if rng.random() < 0.6:
+        region = Region(rng.choice([Region.BELOW, Region.ABOVE, Region.INSIDE, Region.OUTSIDE]))
+        for number in range(len(bins)):
+            low, high = sorted((boundary_for(rng, values), boundary_for(rng, values)))
+            cut = Cut(name, region, low if region.has_lower else None, high if region.has_upper else None)
+            bins[number] = LearnedCut(cut)
+    return LearnedCut.from_bins(binned.binned_in, binned.edges, tuple(bins))
+
+
+def binned_corpus(count: int, events: int, seed: int = 11) -> list[tuple[Selections, dict[str, np.ndarray]]]:
+    """Draw selections with cuts in bins, each with events to apply it to; most cut on the range of the bins first."""
+    rng = np.random.default_rng(seed)
+    dtypes = {feature.name: feature.dtype for feature in FEATURES}
+    found = []
+    while len(found) < count:
+        source = columns(rng, events)
+        values = feature_columns(source, FEATURES)
+        names = rng.choice([feature.name for feature in FEATURES], size=int(rng.integers(2, 5)), replace=False)
+        binned_in, *others = map(str, names)
+        usable = np.unique(values[binned_in][np.abs(values[binned_in]) < 1e20].astype(np.float64))
+        if len(usable) < 4:
+            continue
+        edges = np.sort(rng.choice(usable, size=int(rng.integers(2, 5)), replace=False)).tolist()
+        inside = BinnedCut.range_of(binned_in, edges)
+        with np.errstate(over="ignore", under="ignore"):
+            steps = [random_binned_step(rng, name, inside, values[name]) for name in others]
+        steps.append(random_cut(rng, FEATURES[0], values["x"]))
+        if rng.random() < 0.7:
+            none = LearnedCut(Cut(binned_in, Region.ALL), active=False)
+            steps.insert(0, LearnedCut.from_bins(binned_in, inside.edges, (none,) * len(inside.members)))
+        flow = CutFlow(tuple(steps)).rounded(dtypes)
+        found.append((Selections("binned", "cabin-scan", (flow,), FEATURES), source))
+    return found

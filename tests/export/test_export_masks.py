@@ -17,7 +17,16 @@ import awkward as ak
 import numpy as np
 import pandas as pd
 import pytest
-from export_corpus import FEATURES, SOURCE, columns, corpus, expected, feature_columns, random_selections
+from export_corpus import (
+    FEATURES,
+    SOURCE,
+    binned_corpus,
+    columns,
+    corpus,
+    expected,
+    feature_columns,
+    random_selections,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,9 +39,11 @@ from cutflow_cli.export.python import Python
 from cutflow_cli.export.query import Query
 from cutflow_cli.export.rdataframe import RDataFrame
 from cutflow_cli.export.root import Root
+from cutflow_cli.selection.binned import members_of
 from cutflow_cli.selection.cutflow import CutFlow
 
-CASES = corpus(120, 120)
+BINNED = binned_corpus(24, 120)
+CASES = [*BINNED, *corpus(120, 120)]
 #: pandas computes a query itself, or has numexpr do it where that is installed.
 ENGINES = ("python", "numexpr") if find_spec("numexpr") else ("python",)
 
@@ -104,7 +115,8 @@ def test_python_reads_missing_values_of_every_kind_as_missing():
 
 
 def test_python_gives_one_mask_a_cut_and_keeps_everything_without_cuts():
-    selections, source = next(case for case in CASES if len(case[0].flow.cuts) > 2 and not case[0].preselection)
+    several = (case for case in CASES if len(case[0].flow.cuts) > 2 and not case[0].preselection)
+    selections, source = next(case for case in several if not case[0].flow.binnings)
     masks = load(selections)["cuts"](source)
     assert list(masks) == [str(cut) for cut in selections.flow.cuts]
     steps = selections.flow.step_masks(feature_columns(source, FEATURES))
@@ -116,6 +128,20 @@ def test_python_gives_one_mask_a_cut_and_keeps_everything_without_cuts():
     assert empty({}).tolist() == []
 
 
+def kept_by(cut: dict, values: pd.Series) -> pd.Series:
+    lower, upper = cut["lower"], cut["upper"]
+    match cut["region"]:
+        case "below":
+            return values < upper
+        case "above":
+            return values > lower
+        case "inside":
+            return (values > lower) & (values < upper)
+        case "outside":
+            return (values < lower) | (values > upper)
+    return pd.Series(True, index=values.index)
+
+
 @pytest.mark.parametrize("case", range(len(CASES)))
 def test_json_applied_by_pandas_alone(case):
     selections, source = CASES[case]
@@ -124,7 +150,8 @@ def test_json_applied_by_pandas_alone(case):
         document = json.loads(Json().render(selections))
     except UsageError as error:
         assert "infinite boundary" in str(error)
-        assert any(np.isinf([e for e in (c.lower, c.upper) if e is not None]).any() for c in selections.flow.cuts)
+        cuts = [one for cut in selections.flow.cuts for one in (cut, *members_of(cut))]
+        assert any(np.isinf([e for e in (c.lower, c.upper) if e is not None]).any() for c in cuts)
         return
     frame = pd.DataFrame(feature_columns(source, FEATURES))
     assert {name: str(frame[name].dtype) for name in document["features"]} == {
@@ -132,16 +159,14 @@ def test_json_applied_by_pandas_alone(case):
     }
     keep = pd.Series(True, index=frame.index)
     for cut in document["cut_flows"][0]["cuts"]:
-        values, lower, upper = frame[cut["observable"]], cut["lower"], cut["upper"]
-        match cut["region"]:
-            case "below":
-                keep &= values < upper
-            case "above":
-                keep &= values > lower
-            case "inside":
-                keep &= (values > lower) & (values < upper)
-            case "outside":
-                keep &= (values < lower) | (values > upper)
+        values = frame[cut["observable"]]
+        if "bins" not in cut:
+            keep &= kept_by(cut, values)
+            continue
+        here = frame[cut["binned_in"]]
+        bins = zip(cut["edges"], cut["edges"][1:], cut["bins"], strict=False)
+        parts = [(here >= low) & (here < high) & kept_by(one, values) for low, high, one in bins]
+        keep &= np.logical_or.reduce(parts)
     np.testing.assert_array_equal(keep.to_numpy(), expected(selections, source))
 
 
@@ -158,7 +183,7 @@ def test_query_in_pandas_with_both_engines(case):
         text = Query().render(selections)
     except UsageError as error:
         assert "a remainder to the last bit, but by a power of two: b % n" in str(error)
-        assert "modulo" in {cut.observable for cut in selections.flow.cuts}
+        assert "modulo" in selections.flow.columns
         return
     frame = pd.DataFrame(source).astype("float64")
     wanted = expected(selections, source)
