@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,26 +14,27 @@ import pytest
 from cutflow_cli import app
 
 
-@pytest.fixture
-def run_here(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., subprocess.CompletedProcess[str]]:
+@pytest.fixture(scope="session")
+def run_here() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command line as `run_cutflow` does, but here: for tests of which only one needs a process of its own."""
-    monkeypatch.setattr("cutflow_cli.app._stop_on_signals", lambda: None)  # they are pytest's here
-    monkeypatch.setattr("cutflow_cli.app.settle_environment", lambda: None)  # and so is the environment
-    monkeypatch.setenv("NO_COLOR", "1")
 
     def run(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        capsys.readouterr()
-        with monkeypatch.context() as patch:
-            for name, value in {"COLUMNS": "120", **environment}.items():
+        stdout, stderr = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("cutflow_cli.app._stop_on_signals", lambda: None)  # they are pytest's here
+            patch.setattr("cutflow_cli.app.settle_environment", lambda: None)  # and so is the environment
+            for name, value in {"COLUMNS": "120", "NO_COLOR": "1", **environment}.items():
                 patch.setenv(name, value)
             if cwd is not None:
                 patch.chdir(cwd)
             patch.setattr(sys, "argv", ["cutflow", *map(str, arguments)])
-            with pytest.raises(SystemExit) as stopped:
+            with (
+                contextlib.redirect_stdout(stdout),
+                contextlib.redirect_stderr(stderr),
+                pytest.raises(SystemExit) as stopped,
+            ):
                 app.run()
-        printed = capsys.readouterr()
-        return subprocess.CompletedProcess(sys.argv, int(stopped.value.code or 0), printed.out, printed.err)
+        printed = (stream.buffer.getvalue().decode() for stream in (stdout, stderr))
+        return subprocess.CompletedProcess(["cutflow", *map(str, arguments)], int(stopped.value.code or 0), *printed)
 
     return run

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 
-def test_count_write_and_find_nothing(run_cutflow, tmp_path):
+def test_count_write_and_find_nothing(run_cutflow, run_here, tmp_path):
     pq.write_table(pa.table({"x": [0.5, 1.5, None], "y": [1, 2, 3]}), tmp_path / "flat.parquet")
     (tmp_path / "mine.json").write_text('{"cuts": ["x < 1", "y >= 1"]}')
     done = run_cutflow("apply", "mine.json", "flat.parquet", "--out", "o.parquet", "--json", cwd=tmp_path)
@@ -20,7 +20,7 @@ def test_count_write_and_find_nothing(run_cutflow, tmp_path):
     ]  # fmt: skip
     assert pq.read_table(tmp_path / "o.parquet").to_pylist() == [{"x": 0.5, "y": 1}]
     (tmp_path / "mine.json").write_text('{"cuts": ["x < -1"]}')
-    done = run_cutflow("apply", "mine.json", "flat.parquet", "--out", "none.parquet", cwd=tmp_path)
+    done = run_here("apply", "mine.json", "flat.parquet", "--out", "none.parquet", cwd=tmp_path)
     assert done.returncode == 4
     assert "x < -1" in done.stdout
     assert done.stderr == "cutflow: mine.json: no event passes; none.parquet is not written\n"

@@ -1,5 +1,6 @@
 """As in a batch job: no PATH, no HOME or an unwritable one, no terminal; and every method stops at a time limit."""
 
+import json
 import subprocess
 import sys
 from itertools import count
@@ -17,9 +18,9 @@ METHODS = {
 
 
 @pytest.fixture(scope="module")
-def mock(run_cutflow, tmp_path_factory):
+def mock(run_here, tmp_path_factory):
     path = tmp_path_factory.mktemp("events") / "mock1.parquet"
-    assert run_cutflow("generate-mock", "mock1", "--out", path, "--events", "1500", "--seed", "1").returncode == 0
+    assert run_here("generate-mock", "mock1", "--out", path, "--events", "1500", "--seed", "1").returncode == 0
     return path
 
 
@@ -39,6 +40,9 @@ def test_the_chain_without_path_and_home_writes_only_outputs_and_scratch(mock, t
     assert trained.returncode == 0, trained.stderr
     drawn = run_bare("evaluate", run, "--data", mock, "--out", tmp_path / "report", HOME=str(home), TMPDIR=str(scratch))
     assert drawn.returncode == 0, drawn.stderr
+    report = tmp_path / "report"
+    named = json.loads((report / "report.json").read_text())["figures"]
+    assert sorted(named) == sorted(str(path.relative_to(report)) for path in (report / "figures").iterdir()) != []
     assert list(home.iterdir()) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "report", "run", "scratch"]
     assert all(path.name.startswith("cutflow-") for path in scratch.iterdir())

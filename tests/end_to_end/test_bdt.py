@@ -85,7 +85,7 @@ def test_what_cannot_be_used_is_refused_in_one_line(train, tmp_path, arguments, 
     assert [path.name for path in tmp_path.iterdir()] == ["events.parquet"]
 
 
-def test_help_shows_every_default(run_cutflow):
-    shown = run_cutflow("train", "bdt", "--help", COLUMNS="200").stdout
+def test_help_shows_every_default(run_here):
+    shown = run_here("train", "bdt", "--help", COLUMNS="200").stdout
     for words in ("(xgboost)", "(1000)", "(4)", "(0.1)", "(10)", "(20 if there is a validation split)", "(keep)"):
         assert f"[default: {words}]" in shown

@@ -10,9 +10,9 @@ FAST = ("--targets", "0.2,0.5,0.8", "--epochs", "40", "--device", "cpu")
 
 
 @pytest.fixture(scope="module")
-def mock(run_cutflow, tmp_path_factory):
+def mock(run_here, tmp_path_factory):
     path = tmp_path_factory.mktemp("events") / "gaussians.parquet"
-    done = run_cutflow(
+    done = run_here(
         "generate-mock", "gaussians", "--features-count", "4", "--events", "4000", "--seed", "3", "--out", path
     )
     assert done.returncode == 0, done.stderr
@@ -20,9 +20,9 @@ def mock(run_cutflow, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trained(run_cutflow, mock, tmp_path_factory):
+def trained(run_here, mock, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "scan"
-    done = run_cutflow("train", "cabin-scan", mock, "--out", out, *FAST)
+    done = run_here("train", "cabin-scan", mock, "--out", out, *FAST)
     assert done.returncode == 0, done.stderr
     return out, done
 

@@ -8,11 +8,11 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def chain(run_cutflow, root, tmp_path_factory):
+def chain(run_here, root, tmp_path_factory):
     folder = tmp_path_factory.mktemp("chain")
 
     def run(*arguments):
-        done = run_cutflow(*arguments, cwd=folder)
+        done = run_here(*arguments, cwd=folder)
         assert done.returncode == 0, done.stderr
         return done
 

@@ -20,12 +20,12 @@ def directory(tmp_path):
     return tmp_path
 
 
-def test_count_parts_and_add_them(run_cutflow, run_here, directory):
+def test_count_parts_and_add_them(run_here, directory):
     for number in (1, 2):
         options = ("--weight-column", "w", "--process", "QCD", "--cut-flow", f"flow{number}.parquet")
         done = run_here("apply", "mine.json", f"part{number}.parquet", *options, cwd=directory)
         assert (done.returncode, done.stderr) == (0, f"flow{number}.parquet: written\n")
-    merged = run_cutflow("merge", "flow1.parquet", "flow2.parquet", "--out", "sum.parquet", cwd=directory)
+    merged = run_here("merge", "flow1.parquet", "flow2.parquet", "--out", "sum.parquet", cwd=directory)
     assert (merged.returncode, merged.stderr) == (0, "sum.parquet: sum of 2 cut flows\n")
     assert merged.stdout.startswith("Cut flow mine: consensus, all events\n")
     parts = [pq.read_table(directory / f"part{number}.parquet") for number in (1, 2)]

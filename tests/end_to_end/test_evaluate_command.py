@@ -228,16 +228,6 @@ def test_again_is_already_done_with_the_same_answer(evaluate, tmp_path):
     assert "on train against" not in forced.stdout
 
 
-def test_figures(evaluate, tmp_path):
-    pytest.importorskip("matplotlib", reason="the extra 'plots' is not installed")
-    done = evaluate("runs/par", "--data", "events.parquet")
-    assert done.returncode == 0, done.stderr
-    report = tmp_path / "report"
-    named = json.loads((report / "report.json").read_text())["figures"]
-    assert named
-    assert sorted(named) == sorted(str(path.relative_to(report)) for path in (report / "figures").iterdir())
-
-
 def test_without_matplotlib(evaluate, run_cutflow, place, tmp_path):
     (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError('no', name='matplotlib')\n")
     arguments = ("evaluate", "runs/par", "--data", "events.parquet", "--out", tmp_path / "report")
@@ -303,8 +293,8 @@ def test_unwritable_place(evaluate, tmp_path):
     assert "file" in done.stderr
 
 
-def test_help_states_defaults(run_cutflow):
-    done = run_cutflow("evaluate", "--help")
+def test_help_states_defaults(run_here):
+    done = run_here("evaluate", "--help")
     assert done.returncode == 0
     for expected in (
         "--split",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -25,23 +24,18 @@ SCORES = ("bdt", "mlp", "punzi")
 
 
 @pytest.fixture(scope="module")
-def place(run_cutflow, tmp_path_factory):
+def place(run_here, tmp_path_factory):
     """A directory with events, a run of each method, and the report of all of them."""
     folder = tmp_path_factory.mktemp("methods")
 
     def run(*arguments):
-        done = run_cutflow(*arguments, cwd=folder, OMP_NUM_THREADS="1")
+        done = run_here(*arguments, cwd=folder)
         assert done.returncode == 0, (arguments, done.stderr)
         return done
 
     run("generate-mock", "zprime", "--out", "events.parquet", "--seed", "5", "--events", "8000")
-    with ThreadPoolExecutor(2) as pool:
-        tasks = [
-            pool.submit(run, "train", method, "events.parquet", "--out", f"runs/{method}", *options)
-            for method, options in METHODS.items()
-        ]
-        for task in tasks:
-            task.result()
+    for method, options in METHODS.items():
+        run("train", method, "events.parquet", "--out", f"runs/{method}", *options)
     runs = [f"runs/{method}" for method in METHODS]
     done = run("evaluate", *runs, "--data", "events.parquet", "--out", "report", "--no-figures")
     (folder / "printed.txt").write_text(done.stdout)
@@ -137,6 +131,7 @@ def test_json_and_another_working_point(place, run_here):
     arguments = ("evaluate", "runs/cabin-scan", "runs/punzi", "--data", "events.parquet", "--no-figures")
     done = run_here(*arguments, "--out", "other", "--working-point", "best", "--json", cwd=place)
     assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1  # too long to be indented
     values = json.loads(done.stdout)
     assert [run["working_point"] for run in values["runs"]][1] == "best"
     assert {one["working_point"] for one in values["hypotheses"]} == {

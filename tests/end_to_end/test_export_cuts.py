@@ -70,12 +70,13 @@ def events():
     )
 
 
-def cutflow(runs, *arguments):
-    command = [sys.executable, "-m", "cutflow_cli", "export-cuts", *map(str, arguments)]
-    return subprocess.run(command, cwd=runs, capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def cutflow(run_here):
+    """Export in the directory of the runs."""
+    return lambda runs, *arguments: run_here("export-cuts", *arguments, cwd=runs)
 
 
-def test_text_is_the_default_and_goes_to_stdout(runs):
+def test_text_is_the_default_and_goes_to_stdout(cutflow, runs):
     done = cutflow(runs, "par")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
@@ -87,7 +88,7 @@ def test_text_is_the_default_and_goes_to_stdout(runs):
     assert lines[-1] == "    tau21 = tau2 / tau1"
 
 
-def test_exported_python_and_json_keep_the_same_events(runs, events):
+def test_exported_python_and_json_keep_the_same_events(cutflow, runs, events):
     module = cutflow(runs, "par", "--format", "python").stdout
     script = module + (
         "\nimport sys\nimport pandas as pd\n"
@@ -116,13 +117,13 @@ def test_exported_python_and_json_keep_the_same_events(runs, events):
         ("python", '"tau21 < 0.35100001096725464": tau21 < 0.35100001096725464,'),
     ],
 )
-def test_code(runs, name, expected):
+def test_code(cutflow, runs, name, expected):
     done = cutflow(runs, "par", "--format", name)
     assert (done.returncode, done.stderr) == (0, "")
     assert expected in done.stdout
 
 
-def test_options_say_on_stderr_what_they_leave_out(runs):
+def test_options_say_on_stderr_what_they_leave_out(cutflow, runs):
     done = cutflow(runs, "par", "--format", "root", "--columns", "features")
     assert done.returncode == 0
     assert done.stdout == "65.0999984741211 < m_jet && m_jet < 105.0999984741211 && tau21 < 0.35100001096725464\n"
@@ -166,7 +167,7 @@ def test_options_say_on_stderr_what_they_leave_out(runs):
         (("pra",), 3, "pra: no such run directory; did you mean par?"),
     ],
 )
-def test_refusals_are_one_line(runs, arguments, code, message):
+def test_refusals_are_one_line(cutflow, runs, arguments, code, message):
     done = cutflow(runs, *arguments)
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
@@ -174,7 +175,7 @@ def test_refusals_are_one_line(runs, arguments, code, message):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_observables_of_objects(runs):
+def test_observables_of_objects(cutflow, runs):
     done = cutflow(runs, "objects")
     assert "preselection: jet:4.pt > 30.0 [any]" in done.stdout.splitlines()
     assert "    m_jet = jet0.pt / 2" in done.stdout.splitlines()
@@ -183,7 +184,7 @@ def test_observables_of_objects(runs):
     assert done.stderr == "preselection left out, the events file's columns are after it: jet:4.pt > 30.0 [any]\n"
 
 
-def test_out(runs, tmp_path):
+def test_out(cutflow, runs, tmp_path):
     out = tmp_path / "exports" / "cuts.json"
     done = cutflow(runs, "par", "--format", "json", "--out", out)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", f"{out}: written\n")

@@ -8,7 +8,7 @@ from cutflow_cli.events.mock.catalogue import MOCKS
 from cutflow_cli.events.table import open_events
 
 
-def test_writes_a_file_prints_the_processes_and_is_done_the_second_time(run_cutflow, tmp_path):
+def test_writes_a_file_prints_the_processes_and_is_done_the_second_time(run_cutflow, run_here, tmp_path):
     command = ("generate-mock", "mock1", "--out", "m.parquet", "--seed", "42", "--events", "2000")
     done = run_cutflow(*command, cwd=tmp_path)
     assert done.returncode == 0
@@ -21,7 +21,7 @@ def test_writes_a_file_prints_the_processes_and_is_done_the_second_time(run_cutf
     assert file.rows == 2000
     assert file.metadata.seed == 42
     assert "generate-mock mock1 --out m.parquet" in file.metadata.command
-    again = run_cutflow(*command, cwd=tmp_path)
+    again = run_here(*command, cwd=tmp_path)
     assert again.returncode == 0
     assert again.stderr == "m.parquet: already done, the same mock with the same settings is there\n"
     assert again.stdout == done.stdout
@@ -114,8 +114,8 @@ def test_options_reach_the_file(run_here, tmp_path):
     assert signal["train"].events == pytest.approx(500, abs=100)
 
 
-def test_help_lists_every_mock(run_cutflow):
-    done = run_cutflow("generate-mock", "--help")
+def test_help_lists_every_mock(run_here):
+    done = run_here("generate-mock", "--help")
     assert done.returncode == 0
     for name in MOCKS:
         assert f"{name}:" in done.stdout

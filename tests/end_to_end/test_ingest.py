@@ -45,7 +45,7 @@ def row(stdout, process):
     return next(line.split() for line in stdout.splitlines() if line.split()[:1] == [process])
 
 
-def test_a_settings_file_becomes_events_and_a_table_of_the_normalisation(run_cutflow, files):
+def test_a_settings_file_becomes_events_and_a_table_of_the_normalisation(run_cutflow, run_here, files):
     command = ("ingest", "samples.toml", "--out", "out.parquet")
     done = run_cutflow(*command, cwd=files)
     assert (done.returncode, done.stderr) == (0, "")
@@ -61,7 +61,7 @@ def test_a_settings_file_becomes_events_and_a_table_of_the_normalisation(run_cut
     assert sorted(path.name for path in files.iterdir()) == [
         "out.parquet", "samples.toml", "top.parquet", "z1.root", "z2.root",
     ]  # fmt: skip
-    again = run_cutflow(*command, cwd=files)
+    again = run_here(*command, cwd=files)
     assert again.returncode == 0
     assert again.stderr == "out.parquet: already done, made from the same files and settings\n"
     assert again.stdout == done.stdout

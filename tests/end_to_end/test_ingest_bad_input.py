@@ -185,8 +185,8 @@ def test_one_line_the_right_code_and_nothing_left(run_here, inputs, case):
     assert sorted(path.name for path in inputs.iterdir()) == before
 
 
-def test_an_expression_error_shows_the_place(run_cutflow, inputs):
-    done = run_cutflow("ingest", "expression.toml", "--out", "out.parquet", cwd=inputs)
+def test_an_expression_error_shows_the_place(run_here, inputs):
+    done = run_here("ingest", "expression.toml", "--out", "out.parquet", cwd=inputs)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "cutflow: process 's': rows: `&` is not in the language: write `and`\n  x > 1 & x < 2\n        ^\n"

@@ -34,11 +34,11 @@ def directory(tmp_path):
     return tmp_path
 
 
-def test_shards_merged_are_one_job(run_cutflow, directory):
-    one = run_cutflow("ingest", "s.toml", "--out", "one.parquet", cwd=directory)
+def test_shards_merged_are_one_job(run_cutflow, run_here, directory):
+    one = run_here("ingest", "s.toml", "--out", "one.parquet", cwd=directory)
     assert (one.returncode, one.stderr) == (0, "")
     for number in (1, 2):
-        done = run_cutflow("ingest", "s.toml", "--shard", f"{number}/2", "--out", f"p{number}.shard", cwd=directory)
+        done = run_here("ingest", "s.toml", "--shard", f"{number}/2", "--out", f"p{number}.shard", cwd=directory)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == f"p{number}.shard: shard {number} of 2, {number + 1} files; next: cutflow merge\n"
     merged = run_cutflow("merge", "p2.shard", "p1.shard", "--out", "merged.parquet", cwd=directory)
@@ -54,13 +54,13 @@ def test_shards_merged_are_one_job(run_cutflow, directory):
     said[0].pop("command")
     assert said[0] == said[1]
 
-    again = run_cutflow("merge", "p1.shard", "p2.shard", "--out", "merged.parquet", "--json", cwd=directory)
+    again = run_here("merge", "p1.shard", "p2.shard", "--out", "merged.parquet", "--json", cwd=directory)
     assert (again.returncode, again.stderr) == (
         0,
         "merged.parquet: already done, made from the same files and settings\n",
     )
     assert json.loads(again.stdout)["files"] == {"Z": 3, "top": 2}
-    missing = run_cutflow("merge", "p2.shard", "--out", "m.parquet", cwd=directory)
+    missing = run_here("merge", "p2.shard", "--out", "m.parquet", cwd=directory)
     assert (missing.returncode, missing.stdout) == (4, "")
     assert missing.stderr == "cutflow: 1 of 2 shards missing: 1/2; nothing was written\n"
 

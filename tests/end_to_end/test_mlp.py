@@ -8,9 +8,9 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def small(run_cutflow, tmp_path_factory):
+def small(run_here, tmp_path_factory):
     path = tmp_path_factory.mktemp("mlp") / "gaussians.parquet"
-    done = run_cutflow("generate-mock", "gaussians", "--events", "4000", "--out", path)
+    done = run_here("generate-mock", "gaussians", "--events", "4000", "--out", path)
     assert done.returncode == 0, done.stderr
     return path
 

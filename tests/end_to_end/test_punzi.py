@@ -11,10 +11,10 @@ WIDTHS = "gen_mass,width\n" + "".join(f"{mass / 2},0.2\n" for mass in range(1, 1
 
 
 @pytest.fixture(scope="module")
-def events(run_cutflow, tmp_path_factory):
+def events(run_here, tmp_path_factory):
     """The imitated search, small."""
     path = tmp_path_factory.mktemp("events") / "zprime.parquet"
-    assert run_cutflow("generate-mock", "zprime", "--out", path, "--events", "30000", "--seed", "1").returncode == 0
+    assert run_here("generate-mock", "zprime", "--out", path, "--events", "30000", "--seed", "1").returncode == 0
     return path
 
 

@@ -17,9 +17,9 @@ EPOCHS = 500
 
 
 @pytest.fixture(scope="module")
-def mock(run_cutflow, tmp_path_factory):
+def mock(run_here, tmp_path_factory):
     path = tmp_path_factory.mktemp("events") / "mock1.parquet"
-    assert run_cutflow("generate-mock", "mock1", "--out", path, "--events", "3000", "--seed", "1").returncode == 0
+    assert run_here("generate-mock", "mock1", "--out", path, "--events", "3000", "--seed", "1").returncode == 0
     return path
 
 
@@ -71,9 +71,9 @@ def saved_by(strategy, mock, out, number, *options):
     return partial
 
 
-def assert_continues(run_cutflow, typed, out, whole):
+def assert_continues(run_here, typed, out, whole):
     """Go on, and compare with the training that was never stopped."""
-    done = run_cutflow(*typed)
+    done = run_here(*typed)
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[0] == f"{out}.partial: continuing from its checkpoint"
     for file in ("cuts.parquet", "history.parquet"):
@@ -82,24 +82,24 @@ def assert_continues(run_cutflow, typed, out, whole):
     assert not out.with_name("run.partial").exists()
 
 
-def test_ctrl_c_in_a_parallel_training_with_bootstrap(run_cutflow, mock, tmp_path):
+def test_ctrl_c_in_a_parallel_training_with_bootstrap(run_here, mock, tmp_path):
     out, whole = tmp_path / "run", tmp_path / "whole"
     saved_by("parallel", mock, out, signal.SIGINT, "--bootstrap")
     uninterrupted("parallel", mock, whole, bootstrap=True)
-    assert_continues(run_cutflow, command("parallel", mock, out, "--bootstrap"), out, whole)
+    assert_continues(run_here, command("parallel", mock, out, "--bootstrap"), out, whole)
 
 
-def test_term_in_a_sequential_training_and_a_checkpoint_damaged_meanwhile(run_cutflow, mock, tmp_path):
+def test_term_in_a_sequential_training_and_a_checkpoint_damaged_meanwhile(run_here, mock, tmp_path):
     out, whole = tmp_path / "run", tmp_path / "whole"
     checkpoint = saved_by("sequential", mock, out, signal.SIGTERM) / CHECKPOINT
     content = checkpoint.read_bytes()
     checkpoint.write_bytes(content[:-100])
     typed = command("sequential", mock, out)
-    refused = run_cutflow(*typed)
+    refused = run_here(*typed)
     assert (refused.returncode, refused.stdout) == (3, "")
     assert "checkpoint.npz: damaged checkpoint" in refused.stderr.splitlines()[-1]
     assert "start over with --fresh" in refused.stderr.splitlines()[-1]
     assert len([line for line in refused.stderr.splitlines() if line.startswith("cutflow: ")]) == 1
     checkpoint.write_bytes(content)
     uninterrupted("sequential", mock, whole)
-    assert_continues(run_cutflow, typed, out, whole)
+    assert_continues(run_here, typed, out, whole)

@@ -16,10 +16,10 @@ CENTERS = "x1=-2,x2=2,x3=0,x4=0"
 
 
 @pytest.fixture(scope="module")
-def mock(run_cutflow, tmp_path_factory):
+def mock(run_here, tmp_path_factory):
     """A small mock1; half of it trains."""
     path = tmp_path_factory.mktemp("events") / "mock1.parquet"
-    assert run_cutflow("generate-mock", "mock1", "--out", path, "--events", "3000", "--seed", "1").returncode == 0
+    assert run_here("generate-mock", "mock1", "--out", path, "--events", "3000", "--seed", "1").returncode == 0
     return path
 
 
@@ -53,7 +53,7 @@ def one_line(done, code, *words):
     return line
 
 
-def test_a_run_is_trained_once_printed_and_kept(run_cutflow, mock, tmp_path):
+def test_a_run_is_trained_once_printed_and_kept(run_cutflow, run_here, mock, tmp_path):
     out = tmp_path / "runs" / "par"
     command = ("train", "lcf-parallel", mock, "--out", out, *FAST, "--seed", "5")
     done = run_cutflow(*command)
@@ -80,7 +80,7 @@ def test_a_run_is_trained_once_printed_and_kept(run_cutflow, mock, tmp_path):
     assert (settings["preset"], settings["centers"], run["seed"], run["replicas"]) == (None, {}, 5, [0, 3])
 
     before = (out / "cuts.parquet").read_bytes()
-    again = run_cutflow(*command, "--json")
+    again = run_here(*command, "--json")
     assert again.returncode == 0
     assert again.stderr.splitlines()[-1] == f"{out}: already done"
     given = json.loads(again.stdout)
@@ -91,7 +91,7 @@ def test_a_run_is_trained_once_printed_and_kept(run_cutflow, mock, tmp_path):
     ]
 
     other = (*command[:-1], "6")
-    one_line(run_cutflow(*other), 2, "par: exists and was made from other inputs or settings", "--force")
+    one_line(run_here(*other), 2, "par: exists and was made from other inputs or settings", "--force")
     assert (out / "cuts.parquet").read_bytes() == before
 
 

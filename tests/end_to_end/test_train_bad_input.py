@@ -180,12 +180,10 @@ def test_replicas_that_are_none_are_refused(refuse, write):
     refuse(2, "events.parquet", "--replicas", "7:3", words=("--replicas 7:3: give a number of replicas",))
 
 
-def test_cuda_where_there_is_none_is_refused(run_cutflow, write, tmp_path):
+def test_cuda_where_there_is_none_is_refused(run_here, write, tmp_path, monkeypatch):
     write()
-    done = run_cutflow(
-        *("train", "lcf-parallel", "events.parquet", "--out", "run", "--device", "cuda"),
-        cwd=tmp_path, CUDA_VISIBLE_DEVICES="",
-    )  # fmt: skip
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    done = run_here("train", "lcf-parallel", "events.parquet", "--out", "run", "--device", "cuda", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "cutflow: --device cuda: torch finds no CUDA device here; use --device cpu or auto\n"
     assert [entry.name for entry in tmp_path.iterdir()] == ["events.parquet"]
