@@ -14,6 +14,8 @@ import typer
 
 #: Width up to which tables grow: nothing is cut off, in a log or on a narrow terminal.
 _NO_LIMIT = 10_000
+#: Characters of JSON that somebody may read. To indent takes five times as long.
+_READABLE = 100_000
 #: Seconds between plain progress lines off a terminal, unless this variable of the environment says otherwise.
 LOG_INTERVAL, LOG_INTERVAL_VARIABLE = 60.0, "CUTFLOW_LOG_INTERVAL"
 
@@ -34,8 +36,9 @@ def warning(text: str) -> None:
 
 
 def result_json(value: Any) -> None:  # noqa: ANN401  (anything JSON can hold)
-    """Print a result for machines."""
-    typer.echo(json.dumps(value, indent=2, allow_nan=False, default=str))
+    """Print a result for machines, indented if it is short enough to be read by people."""
+    text = json.dumps(value, allow_nan=False, default=str)
+    typer.echo(json.dumps(value, indent=2, default=str) if len(text) < _READABLE else text)
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, stderr: bool = False) -> None:
