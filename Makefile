@@ -9,6 +9,9 @@ PYTEST_OPTIONS ?= -n 2
 .PHONY: test test-batch test-slow demo lint completions clean
 .DELETE_ON_ERROR:
 
+# Bytecode is kept, whatever the environment says: each of some hundred processes would compile it anew.
+test test-batch test-slow: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(INSTALLED)
 	$(BIN)/pytest $(PYTEST_OPTIONS)
 
