@@ -10,7 +10,7 @@ import pytest
         ("trai", "No such command 'trai'. Did you mean 'train'?; see `cutflow --help`"),
         ("train lcf-parallel", "Missing argument 'EVENTS'; see `cutflow train lcf-parallel --help`"),
         ("compare a b --sigm 3", "No such option: --sigm (Possible options: --sigma, --split)"),
-        ("train bdt x --out y --binned-in pt:1,2,3", "No such option: --binned-in; `cutflow train cabin-scan` has it; see"),
+        ("train bdt x --out y --binned-in pt:1,2,3", "No such option: --binned-in; `cutflow train cabin-scan` has it"),
         ("train lcf-parallel x --out y --epochs 0", "Invalid value for '--epochs': Input should be greater than"),
         ("train lcf-parallel x --out y --preset foo", "'foo' is not one of 'lcf'"),
     ],
