@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from slow_cases import INGEST, Command, contents
 
-EVENTS = 120_000
+#: Of each class.
+EVENTS = 40_000
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ def small_disk(tmp_path):
     if made.returncode:
         pytest.skip(f"no file system can be made here: {made.stderr.decode().strip()}")
     yield place, resize
-    subprocess.run(["umount", place], check=True)
+    subprocess.run(["umount", "--lazy", place], check=True)
 
 
 def said(done) -> list[str]:
