@@ -279,6 +279,9 @@ def _short(edge: float) -> str:
 
 
 def bin_title(edges: Sequence[float], number: int) -> str:
-    """Name a bin by its edges, such as `300–325`."""
-    low, high = _short(edges[number]), _short(edges[number + 1])
+    """Name a bin by its edges, such as `300–325`; those that a float32 holds by the digits that name it there."""
+    low, high = (
+        _short(edge) if float(np.float32(edge)) != edge or edge == round(edge) else str(np.float32(edge))
+        for edge in (edges[number], edges[number + 1])
+    )
     return f"{low} to {high}" if low.startswith("-") or high.startswith("-") else f"{low}–{high}"

@@ -77,6 +77,7 @@ def test_words():
     )
     assert bin_title(EDGES, 1) == "325–350"
     assert bin_title((-1.0, 0.5), 0) == "-1 to 0.5"
+    assert bin_title((float(np.float32(0.1)), 0.7), 0) == "0.1–0.7"
 
 
 @pytest.mark.parametrize(
