@@ -22,7 +22,8 @@ class SoftCounts(NamedTuple):
     Attributes:
         S: expected signal events, Σ w m.
         B: expected background events.
-        B_variance: Σ (w m)² of the background, the variance of B if events are Poisson distributed.
+        B_variance: Σ w² m of the background: what Σw² is expected to be if an event is kept with probability m.
+            (Σ w² m² would be smaller: many events of small m would feign statistics that no hard selection has.)
         S_variance: the same of the signal.
         S_total: expected signal events with m = 1.
         B_total: likewise of the background.
@@ -52,9 +53,8 @@ def soft_counts(mask: Tensor, weight: Tensor, label: Tensor) -> SoftCounts:
     of_signal, of_background = torch.where(signal, weight, nothing), torch.where(signal, nothing, weight)
     kept = mask.to(weight.dtype)
     S, B = (kept * of_signal), (kept * of_background)
-    return SoftCounts(
-        S.sum(-1), B.sum(-1), (B**2).sum(-1), (S**2).sum(-1), of_signal.sum(-1), of_background.sum(-1)
-    )  # fmt: skip
+    B_squares, S_squares = ((kept * part**2).sum(-1) for part in (of_background, of_signal))
+    return SoftCounts(S.sum(-1), B.sum(-1), B_squares, S_squares, of_signal.sum(-1), of_background.sum(-1))
 
 
 def asimov(s: Tensor, b: Tensor, sigma_b: Tensor | float = 0.0) -> Tensor:

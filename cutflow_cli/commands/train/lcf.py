@@ -163,6 +163,9 @@ def lcf_command(strategy: Strategy) -> Callable[..., None]:
                 rich_help_panel=TRAINING,
             ),
         ] = None,
+        objective: options.Objective = None,
+        background_systematic: options.BackgroundSystematic = None,
+        min_effective_background: options.MinEffectiveBackground = None,
         replicas: options.Replicas = "10",
         seed: options.Seed = 0,
         device: options.DeviceOption = Device.AUTO,
@@ -182,6 +185,8 @@ def lcf_command(strategy: Strategy) -> Callable[..., None]:
             learning_rate=learning_rate, threshold=threshold, min_importance=min_importance,
             class_weights=class_weights, negative_weights=negative_weights, bootstrap=bootstrap, scale=scale,
             trim=trim, combination=combination, mask=mask, min_effective_events=min_effective_events, tidy=tidy,
+            objective=objective, background_systematic=background_systematic,
+            min_effective_background=min_effective_background,
         )  # fmt: skip
         resolved, departures = checked_settings(strategy, chosen, settings)
         request = Request(

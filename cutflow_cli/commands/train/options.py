@@ -120,6 +120,36 @@ Fom = Annotated[
         rich_help_panel=TRAINING,
     ),
 ]
+Objective = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|EXPR",
+        help="What the cuts are refined for: asimov, s_over_sqrt_b, s_over_sqrt_s_plus_b, punzi, balanced_accuracy, "
+        "accuracy, or a formula in s, b, sigma_s, sigma_b, of expected events.",
+        show_default="the method's own loss",
+        rich_help_panel=TRAINING,
+    ),
+]
+BackgroundSystematic = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        min=0,
+        help="Systematic uncertainty of B in the objective, as a fraction of B.",
+        show_default="0",
+        rich_help_panel=TRAINING,
+    ),
+]
+MinEffectiveBackground = Annotated[
+    float | None,
+    typer.Option(
+        metavar="N",
+        min=0,
+        help="Effective background events of train that cuts refined for an objective must keep.",
+        show_default="10",
+        rich_help_panel=TRAINING,
+    ),
+]
 MinEffectiveEvents = Annotated[
     float | None,
     typer.Option(

@@ -19,10 +19,15 @@ from cutflow_cli.selection.cutflow import consensus
 
 if TYPE_CHECKING:
     from cutflow_cli.events.stream import SplitStream
+    from cutflow_cli.metrics.objectives import Objective
     from cutflow_cli.models.lcf.fused import Order
     from cutflow_cli.models.streaming.source import Source
+    from cutflow_cli.selection.cutflow import CutFlow
 
 Path = Literal["auto", "fused", "torch"]
+
+#: Share of the progress that LCF's own loss is given where the flow is refined after it.
+_LOSS_SHARE = 0.5
 
 
 class LearnableCutFlow:
@@ -31,7 +36,7 @@ class LearnableCutFlow:
     Every observable gets two logistic neurons, one below and one above a centre, scaled by a softmax importance. In a
     parallel flow each observable trains on all events; in a sequential one on those that the cuts before it keep. Not
     valid as an optimum of any figure of merit: it places each boundary at equal likelihood of the classes (see
-    `cutflow_cli.models.lcf.settings`).
+    `cutflow_cli.models.lcf.settings`), unless an `objective` is set, for which the flow is then refined.
 
     Args:
         settings: what to train.
@@ -52,9 +57,10 @@ class LearnableCutFlow:
             context: seed, replicas, device, checkpoint.
 
         Returns:
-            One flow per replica, then their consensus, with N-1 losses on train.
+            One flow per replica, then their consensus, with N-1 losses on train; with an objective the table
+            `objective`.
         """
-        settings = self.settings
+        settings, goal = self.settings, self.settings.goal
         self._require_centers(sample)
         started = time.perf_counter()
         data = prepare(sample, settings)
@@ -66,24 +72,43 @@ class LearnableCutFlow:
             epochs,
             checkpoint=context.checkpoint,
             stop_reason=context.stop_reason,
-            progress=context.progress,
+            progress=lambda done, text: context.progress((1.0 if goal is None else _LOSS_SHARE) * done, text),
         )
         trained = time.perf_counter()
         state = stepper.state()
-        flows = [
-            with_n_minus_1(
-                learned_flow(state["params"][row], state["unmasked"][row], data, sample, settings, replica), sample
-            )
+        learned = [
+            learned_flow(state["params"][row], state["unmasked"][row], data, sample, settings, replica)
             for row, replica in enumerate(context.replicas)
         ]
+        columns = history_columns(history, context.replicas)
+        timings = {"prepare": prepared - started, "train": trained - prepared}
+        if goal is not None:
+            fitted = self._refined(learned, sample, goal, context)
+            timings["refine"] = time.perf_counter() - trained
+            resolved = {"epochs": epochs, **fitted.resolved}
+            return replace(fitted, history=columns, timings=timings, resolved=resolved)
+        flows = [with_n_minus_1(flow, sample) for flow in learned]
         agreed = consensus(flows).rounded(sample.dtypes)
         agreed = without_centre_errors(agreed, data.centre)
         if settings.tidy:
             agreed = tidied(agreed, sample, settings)
         agreed = with_n_minus_1(agreed, sample)
-        columns = history_columns(history, context.replicas)
-        timings = {"prepare": prepared - started, "train": trained - prepared, "combine": time.perf_counter() - trained}
+        timings["combine"] = time.perf_counter() - trained
         return Fitted((*flows, agreed), columns, concerns(agreed, sample), timings, {"epochs": epochs})
+
+    def _refined(
+        self, learned: list[CutFlow], sample: EventSample, goal: Objective, context: TrainingContext
+    ) -> Fitted:
+        """Refine what LCF learned for an objective; without a history."""
+        from cutflow_cli.models.refine.pursue import pursue
+        from cutflow_cli.models.refine.refiner import Refiner
+
+        settings = self.settings
+        refiner = Refiner(sample, goal, settings.min_effective_background)
+        found = pursue(refiner, learned, sample, goal, context, bootstrap=settings.bootstrap, done=_LOSS_SHARE)
+        warnings = (*concerns(found.agreed, sample), *found.warnings)
+        tables = {"objective": found.table}
+        return Fitted((*found.flows, found.agreed), {}, warnings, resolved=found.resolved, tables=tables)
 
     def fit_stream(self, source: Source, context: TrainingContext) -> Fitted:
         """Train on events that are not held in memory; see `cutflow_cli.models.lcf.streamed`.
@@ -94,6 +119,9 @@ class LearnableCutFlow:
         """
         from cutflow_cli.models.lcf.streamed import fit_stream
 
+        if self.settings.goal is not None:
+            msg = f"--objective {self.settings.objective}: needs the events in memory; give enough --memory"
+            raise UsageError(msg)
         self._require_centers(source.train)
 
         def make(data: Prepared, settings: LcfSettings, replicas: range, threads: int, order: Order) -> Stepper:
