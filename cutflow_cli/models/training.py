@@ -17,7 +17,7 @@ from cutflow_cli.cut_rows import version_for
 from cutflow_cli.engine.checkpoint import Arrays, save_checkpoint
 from cutflow_cli.engine.device import DeviceChoice, resolve_device, resolve_threads
 from cutflow_cli.engine.stop import StopRequest, TimeLimit
-from cutflow_cli.errors import Interrupted, UsageError
+from cutflow_cli.errors import Interrupted, TemporaryError, UsageError
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.events.checks import check_sample
 from cutflow_cli.events.folds import Folds
@@ -131,6 +131,7 @@ def run_training(
         UsageError: if something else is at the output, an option does not fit the data, or the time limit is too
             short for anything to be finished.
         Interrupted: if a signal or the time limit asked to stop; the same plan continues.
+        TemporaryError: if that was before anything was trained; the same plan starts over.
     """
     device = resolve_device(plan.device if state is None else "auto")
     events = open_for_training(plan)
@@ -231,6 +232,9 @@ def _train(
             if stop.out_of_time and _stamp(checkpoint) == before:
                 msg = f"{stop.reason}: nothing was finished that could be kept for the next start; give more time"
                 raise UsageError(msg) from interrupted
+            if not checkpoint.is_file():
+                msg = f"stopped by {stop.reason}; nothing was trained yet, the same command starts over"
+                raise TemporaryError(msg) from interrupted
             raise
     fitted = replace(fitted, warnings=(*notes, *fitted.warnings))
     if plan.keep_state:
