@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ from typing import Any
 import numba
 
 _PACKAGE = Path(__file__).parent.parent
+
+
+#: Held while a setting of numba's is ours: another thread would take it for the user's, or none for the current folder.
+_WRAPPING = threading.Lock()
 
 
 def _cache_folder() -> Path:
@@ -39,11 +44,12 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     Where NUMBA_CACHE_DIR is set, that is where compiled code is kept.
     """
     config: Any = numba.config
-    before = config.CACHE_DIR
-    if not before:
-        config.CACHE_DIR = str(_cache_folder())  # read when a function is wrapped, and not ours to keep
-    try:
-        compiled: Callable[..., Any] = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    finally:
-        config.CACHE_DIR = before
+    with _WRAPPING:
+        before = config.CACHE_DIR
+        if not before:
+            config.CACHE_DIR = str(_cache_folder())  # read when a function is wrapped, and not ours to keep
+        try:
+            compiled: Callable[..., Any] = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        finally:
+            config.CACHE_DIR = before
     return compiled

@@ -1,9 +1,14 @@
 """Where compiled kernels are kept: never in the home directory, never where others can write, never a stale one."""
 
 import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from cutflow_cli.engine import compile
 
 CODE = """
 import os
@@ -77,3 +82,30 @@ def test_other_sources_get_another_folder(monkeypatch, tmp_path):
         rules.write_text(text)
         found.append(compiler._cache_folder())
     assert found[0] == found[2] != found[1]
+
+
+def test_threads_that_wrap_functions_at_the_same_time_keep_them_where_one_does(monkeypatch):
+    numba = pytest.importorskip("numba")
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    folder, wrapped, wait = Path(compile._cache_folder()), numba.njit, threading.Barrier(8)
+
+    def slow(**options):
+        def wrap(function):
+            time.sleep(0.005)  # the others come meanwhile
+            return wrapped(**options)(function)
+
+        return wrap
+
+    monkeypatch.setattr(numba, "njit", slow)
+
+    def one(number):
+        def plain(x):
+            return x + number
+
+        wait.wait()
+        return Path(compile.jit(plain).stats.cache_path)
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        paths = list(pool.map(one, range(8)))
+    assert all(folder in path.parents for path in paths)
+    assert numba.config.CACHE_DIR == ""

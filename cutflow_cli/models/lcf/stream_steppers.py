@@ -112,7 +112,7 @@ class WindowStepper:
         self._lcf = LcfState(len(units.centre), seed, self._replicas)
         self._steps_per_epoch = sum(-(-size // settings.batch_size) for size in self._sizes)
         self._done, self._loss = 0, np.zeros(len(self._replicas))  # windows of this epoch, and the sum of their losses
-        self._loaded = False
+        self._loaded: set[str] = set()
         self._pool = ThreadPoolExecutor(max_workers=min(threads, len(self._replicas)))
 
     def run_parts(self, epoch: int) -> Parts:
@@ -144,9 +144,9 @@ class WindowStepper:
         return in_one_go(self.run_parts(epoch))
 
     def _with_all(self, work: Callable[[int], T]) -> list[T]:
-        """Do something with every replica; the first time one goes ahead, to load compiled code alone."""
-        ahead = [] if self._loaded else [work(0)]
-        self._loaded = True
+        """Do something with every replica; the first time one goes ahead, to load the compiled code for it alone."""
+        ahead = [] if work.__name__ in self._loaded else [work(0)]
+        self._loaded.add(work.__name__)
         return [*ahead, *self._pool.map(work, range(len(ahead), len(self._replicas)))]
 
     def _each(self, order: Iterable[int]) -> Generator[tuple[int, Single, Single], None, None]:
