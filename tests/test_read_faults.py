@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cutflow_cli import artifacts, runs, settings_file
+from cutflow_cli.apply.cuts_file import read_cuts
 from cutflow_cli.apply.writing import applied_to
 from cutflow_cli.engine.checkpoint import load_checkpoint
 from cutflow_cli.engine.network import load_networks
@@ -18,6 +19,7 @@ from cutflow_cli.evaluation.table_files import TABLES, read_rows
 from cutflow_cli.events.find import find_files
 from cutflow_cli.events.plain import open_parquet
 from cutflow_cli.events.readers.opening import open_source
+from cutflow_cli.export.handover import save
 from cutflow_cli.models.bdt.scorer import load_scorer
 from cutflow_cli.models.punzi.window_table import read_window_table
 from cutflow_cli.observables.user import load_user_observables
@@ -35,6 +37,8 @@ READERS = {
     "Parquet": ("ntuple.parquet", open_source),
     "CSV": ("table.csv", open_source),
     "windows": ("windows.csv", lambda path: read_window_table(path, {})),
+    "cuts": ("cuts.json", read_cuts),
+    "an output that is there": ("cuts.tex", lambda path: save(path, "text", force=False)),
     "observables": ("mine.py", load_user_observables),
 }
 

@@ -19,7 +19,7 @@ from cutflow_cli.apply.inputs import Block, EventsInput, Group, Input, SourceOpt
 from cutflow_cli.apply.results import Applied, AppliedFlow, GroupFlow, Step
 from cutflow_cli.apply.writing import EventsTotals, PassingWriter, applied_to
 from cutflow_cli.artifacts import Action, decide, digest
-from cutflow_cli.errors import UsageError, is_disk_fault
+from cutflow_cli.errors import UsageError, is_disk_fault, naming
 from cutflow_cli.evaluation.saved_cut_flow_files import CountedFile
 from cutflow_cli.events.ahead import read_ahead
 from cutflow_cli.events.find import identity
@@ -149,7 +149,7 @@ def _is_events_file(location: Location) -> bool:
     """Whether cutflow wrote a file as an events file; what can't be read is left to the reader of its format."""
     if location.is_remote or not location.path.is_file():
         return False
-    with location.path.open("rb") as stream:
+    with naming(location.path), location.path.open("rb") as stream:
         if stream.read(4) != b"PAR1":
             return False
     try:

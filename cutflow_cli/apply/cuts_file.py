@@ -24,7 +24,7 @@ from cutflow_cli.apply.cuts_schema import (
     validate,
 )
 from cutflow_cli.artifacts import digest
-from cutflow_cli.errors import InputError, nearest
+from cutflow_cli.errors import InputError, naming, nearest
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA, CutFlow, Kind, LearnedCut
 from cutflow_cli.selection.parse import ExpressionError, parse_arithmetic, parse_condition
@@ -107,7 +107,7 @@ def _read(path: Path) -> Any:  # noqa: ANN401  (whatever JSON holds)
         InputError: if it is no JSON, or too large to be a file of cuts.
     """
     _check_is_file(path)
-    with path.open("rb") as stream:
+    with naming(path), path.open("rb") as stream:
         content = stream.read(MAX_BYTES + 1)
     kind = next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
     if kind is not None:

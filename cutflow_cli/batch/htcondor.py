@@ -11,7 +11,7 @@ from cutflow_cli.batch.manifest import DIGITS, MANIFEST, RESULTS, TASKS, Plan, T
 from cutflow_cli.batch.profile import Profile
 from cutflow_cli.batch.queue import Job, JobState
 from cutflow_cli.batch.tools import ToolError, run_tool
-from cutflow_cli.errors import InputError, UsageError
+from cutflow_cli.errors import InputError, UsageError, naming
 
 #: JobStatus of a job's ClassAd (HTCondor manual, job ClassAd attributes).
 _STATES: dict[int, JobState] = {
@@ -219,7 +219,8 @@ def last_words(log: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     name, code = "", 0
     try:
-        text = log.read_text(encoding="utf-8", errors="replace")
+        with naming(log):
+            text = log.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return {}
     for line in text.splitlines():

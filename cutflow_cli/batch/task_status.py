@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cutflow_cli.artifacts import read_json, write_json
-from cutflow_cli.errors import InputError
+from cutflow_cli.errors import InputError, naming
 
 STATUS, LOG = "status.json", "log.txt"
 #: Begins the line that an attempt writes into the log before its command does.
@@ -88,7 +88,7 @@ def now() -> str:
 def reason_in_log(log: Path) -> str | None:
     """Return the last thing that the last command said: its error, or else a line; None if it said nothing."""
     try:
-        with log.open("rb") as stream:
+        with naming(log), log.open("rb") as stream:
             stream.seek(max(0, log.stat().st_size - _TAIL))
             text = stream.read().decode(errors="replace")
     except FileNotFoundError:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cutflow_cli.artifacts import Action, decide, written_file
-from cutflow_cli.errors import InputError, UsageError, nearest
+from cutflow_cli.errors import InputError, UsageError, naming, nearest
 from cutflow_cli.export.choose import Choice, choose, require_one
 from cutflow_cli.export.dialect import ColumnNames, Dialect, ModelDialect, Remarking, Selections, describe
 from cutflow_cli.export.models import export_model, require_score
@@ -202,7 +202,8 @@ def save(out: Path, content: str | bytes, *, force: bool) -> Action:
     """
     written = content.encode() if isinstance(content, str) else content
     wanted = hashlib.sha256(written).hexdigest()
-    existing = hashlib.sha256(out.read_bytes()).hexdigest() if out.is_file() else None
+    with naming(out):
+        existing = hashlib.sha256(out.read_bytes()).hexdigest() if out.is_file() else None
     action = decide(out, wanted, existing, force=force and existing != wanted)
     if action is Action.START:
         with written_file(out) as partial:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from cutflow_cli.errors import InputError
+from cutflow_cli.errors import InputError, naming
 from cutflow_cli.evaluation.report import Report
 
 #: For what the name of a figure ends in: its title, and what it shows. A figure of all runs is called this alone.
@@ -157,7 +157,8 @@ def describe(kind: str) -> tuple[str, str]:
 
 def _picture(anchor: str, path: Path, file: str, run: str | None, kind: str) -> Picture:
     try:
-        content = path.read_bytes()
+        with naming(path):
+            content = path.read_bytes()
     except FileNotFoundError as error:
         msg = f"{path}: no such file; the report is incomplete, evaluate again with --force"
         raise InputError(msg) from error
