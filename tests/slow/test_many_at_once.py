@@ -22,8 +22,8 @@ from cutflow_cli.batch.task_status import read_status
 FILES, SHARDS, BLOCKS = 38, 8, 4
 #: Tasks that are started twice, and users who share the tasks of a small plan.
 TWICE, USERS = 10, 10
-#: Seconds in which they all have to end, on two busy cores.
-WAIT = 900
+#: Seconds in which they all have to end; a minute on idle cores, a quarter of an hour on busy ones.
+WAIT = 1800
 
 PLAN = """
 [samples]
