@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ Array = NDArray[np.float64]
 
 #: Every so many steps of an ascent a row of the table says how it stands.
 ROWS_EVERY = 10
+#: Where the exact step changed what a cut keeps (below, above, ...), all boundaries ascend again, so often at most.
+ROUNDS = 3
 #: An ascent is repeated, so many in all, while the hard cuts keep too little background, each time asking for more.
 ASCENTS = 3
 _MORE = 1.1
@@ -44,7 +47,8 @@ class Row:
     """How a refinement stood.
 
     Attributes:
-        stage: `start`, `ascent`, `outward` (boundaries moved outward until enough background is kept) or `exact`.
+        stage: `start`, then `ascent`, `outward` (boundaries moved outward until enough background is kept) and `exact`,
+            again where the exact step changed the region of a cut.
         step: of the ascent; its number of steps after it.
         steepness: of the soft counts; NaN where there are none.
         soft: objective of the soft counts; NaN where there are none.
@@ -122,15 +126,24 @@ class Refiner:
         start = self._cuts(flow)
         rows = [Row("start", 0, np.nan, np.nan, self._hard(start, judge, events))]
         found = start
-        if any(cut.region is not Region.ALL for cut in start):
-            found, climbed = self._climbed(start, judge, (weight, square, events), lambda done: watch(0.7 * done))
-            rows += climbed
-        found = self._outward(found, judge, events)
-        rows.append(Row("outward", STEPS, np.nan, np.nan, self._hard(found, judge, events)))
-        if rows[-1].hard == -np.inf < rows[0].hard:  # there is no way outward, but the start was good
-            found = start
-        found = self._exact.improve(found, judge, events, lambda: watch(0.8))
-        rows.append(Row("exact", STEPS, np.nan, np.nan, self._hard(found, judge, events)))
+
+        def within(turn: int, done: float) -> None:
+            watch((turn + 0.7 * done) / ROUNDS)
+
+        for turn in range(ROUNDS):
+            regions = [cut.region for cut in found]
+            begun, begun_at = found, self._hard(found, judge, events)
+            if any(region is not Region.ALL for region in regions):
+                found, climbed = self._climbed(found, judge, (weight, square, events), partial(within, turn))
+                rows += climbed
+            found = self._outward(found, judge, events)
+            rows.append(Row("outward", STEPS, np.nan, np.nan, self._hard(found, judge, events)))
+            if rows[-1].hard == -np.inf < begun_at:  # there is no way outward, but where it began was good
+                found = begun
+            found = self._exact.improve(found, judge, events, partial(within, turn, 1.1))
+            rows.append(Row("exact", STEPS, np.nan, np.nan, self._hard(found, judge, events)))
+            if [cut.region for cut in found] == regions:
+                break
         steps = tuple(_step(cut, old) for cut, old in zip(found, flow.steps, strict=True))
         return Refined(replace(flow, steps=steps), tuple(rows))
 
