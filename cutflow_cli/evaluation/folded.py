@@ -13,6 +13,7 @@ from cutflow_cli.errors import InputError
 from cutflow_cli.events.table import ROW, DerivedColumns
 from cutflow_cli.models.scores import Scorer, load_scorer, score_columns, with_columns
 from cutflow_cli.runs import Run
+from cutflow_cli.selection.binned import BinnedCut, members_of
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 
@@ -42,12 +43,14 @@ class FoldedCut(Cut):
 
     def text(self, number: Callable[[float], str]) -> str:
         """Return the cut for people, with the range of each boundary over the folds."""
-        cuts = [member for member in self.members if member is not None]
+        folds = [member for member in self.members if member is not None]
+        cuts = [one for member in folds for one in members_of(member) or (member,) if one.region is not Region.ALL]
         name = ", ".join(self.names)
+        by = dict.fromkeys(member.binned_in for member in folds if isinstance(member, BinnedCut))
         if len({cut.region for cut in cuts}) > 1 or len(self.names) > 1:
             return f"{name}, another region by fold"
         low, high = (_range([getattr(cut, side) for cut in cuts], number) for side in ("lower", "upper"))
-        some = "" if len(cuts) == len(self.members) else f" in {len(cuts)} of {len(self.members)}"
+        some = "" if len(folds) == len(self.members) else f" in {len(folds)} of {len(self.members)}"
         match cuts[0].region:
             case Region.BELOW:
                 text = f"{name} < {high}"
@@ -57,7 +60,7 @@ class FoldedCut(Cut):
                 text = f"{low} < {name} < {high}"
             case _:
                 text = f"{name} < {low} or {name} > {high}"
-        return f"{text}, by fold{some}"
+        return f"{text}, by {' and '.join((*by, 'fold'))}{some}"
 
 
 def _range(values: Sequence[float | None], number: Callable[[float], str]) -> str:

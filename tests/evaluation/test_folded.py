@@ -7,6 +7,7 @@ import pytest
 
 from cutflow_cli.errors import UsageError
 from cutflow_cli.evaluation.evaluate import evaluate_runs
+from cutflow_cli.evaluation.folded import FoldedCut
 from cutflow_cli.evaluation.inputs import open_scorer, printed_runs
 from cutflow_cli.evaluation.present import printed_tables
 from cutflow_cli.events.folds import Folds
@@ -19,6 +20,8 @@ from cutflow_cli.models.cut_and_count.settings import CutAndCountSettings
 from cutflow_cli.models.folds import run_folds
 from cutflow_cli.models.training import TrainingPlan, run_training
 from cutflow_cli.runs import open_run
+from cutflow_cli.selection.binned import BinnedCut
+from cutflow_cli.selection.cut import Cut, Region
 
 EVENTS = 900
 FOLDS = Folds(3, seed=4, validation=0.25)
@@ -144,3 +147,13 @@ def test_printed_tables_show_what_is_applied(runs, data, tmp_path):
     cut_flow = next(table for table in shown if table.title.startswith("Cut flow cut-and-count"))
     assert any("by fold" in row[0] for row in cut_flow.rows)
     assert any("each event is judged by the training that did not see it" in note for note in report.manifest.notes)
+
+
+def test_cuts_in_bins_differ_by_bin_and_fold():
+    def cut(values):
+        members = [Cut("m", Region.ALL if one is None else Region.ABOVE, one) for one in values]
+        return BinnedCut.of("pt", (0, 1, 2), members)
+
+    folded = FoldedCut("column", Region.ABOVE, 0.5, None, (cut([1.0, 2.5]), cut([None, 3.0]), None))
+    assert str(folded) == "m > 1.0…3.0, by pt and fold in 2 of 3"
+    assert str(folded.text(lambda value: f"{value:.0f}")) == "m > 1…3, by pt and fold in 2 of 3"
