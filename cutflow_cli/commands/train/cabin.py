@@ -77,6 +77,9 @@ def cabin_scan(
         ),
     ] = None,
     fom: options.Fom = None,
+    objective: options.Objective = None,
+    background_systematic: options.BackgroundSystematic = None,
+    min_effective_background: options.MinEffectiveBackground = None,
     split: options.Split = None,
     split_seed: options.SplitSeed = 0,
     folds: options.FoldCount = None,
@@ -170,6 +173,8 @@ def cabin_scan(
         delta=delta, epsilon=epsilon, rho=rho, smoothing=smoothing, steepness=steepness,
         learn_weights=learn_weights, epochs=epochs, learning_rate=learning_rate, class_weights=class_weights,
         negative_weights=negative_weights, bootstrap=bootstrap,
+        objective=objective, background_systematic=background_systematic,
+        min_effective_background=min_effective_background,
     )  # fmt: skip
     resolved, departures = checked_settings(CabinSettings, PRESETS, chosen, settings)
     request = Request(

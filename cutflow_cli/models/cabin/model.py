@@ -25,6 +25,7 @@ from cutflow_cli.models.protocol import Fitted, TrainingContext
 from cutflow_cli.models.weights import resolve_bootstrap
 
 if TYPE_CHECKING:
+    from cutflow_cli.metrics.objectives import Objective
     from cutflow_cli.models.streaming.source import Source
 
 Array = NDArray[np.float64]
@@ -85,7 +86,8 @@ class CabinScan:
             context: seed, replicas, device, checkpoint, validation split.
 
         Returns:
-            For each working point one flow per replica, then their consensus; the table `working_points`.
+            For each working point one flow per replica, then their consensus; the table `working_points`. With an
+            objective a further working point, and the table `objective`.
         """
         started = time.perf_counter()
         if self.binning is not None:
@@ -96,7 +98,16 @@ class CabinScan:
             del bootstrap  # the weights have it
             return self._stepper(data, weights, neurons, context)
 
-        return self._trained(sample, data, make, HeldCounts(sample, context.validation), context, started)
+        fitted = self._trained(sample, data, make, HeldCounts(sample, context.validation), context, started)
+        return fitted if self.settings.goal is None else self._refined(fitted, sample, self.settings.goal, context)
+
+    def _refined(self, fitted: Fitted, sample: EventSample, goal: Objective, context: TrainingContext) -> Fitted:
+        """Add the working point of an objective."""
+        from cutflow_cli.models.cabin.pursue import with_objective
+
+        begun = time.perf_counter()
+        refined = with_objective(fitted, sample, goal, self.settings, context)
+        return replace(refined, timings={**fitted.timings, "refine": time.perf_counter() - begun})
 
     def _fit_binned(self, sample: EventSample, binning: Binning, context: TrainingContext, started: float) -> Fitted:
         """Train bin by bin, with ties between neighbouring bins (`binned`).
@@ -158,6 +169,9 @@ class CabinScan:
 
         source = source.stoppable(context.stop_reason)
         settings, started, stream = self.settings, time.perf_counter(), source.train
+        if settings.goal is not None:
+            msg = f"--objective {settings.objective}: needs the events in memory; give enough --memory"
+            raise UsageError(msg)
         if self.binning is not None:
             msg = "--binned-in needs the events in memory; give enough --memory"
             raise UsageError(msg)

@@ -31,9 +31,11 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from cutflow_cli.errors import UsageError
-from cutflow_cli.metrics.figures_of_merit import FIGURES_OF_MERIT
+from cutflow_cli.metrics.figures_of_merit import FIGURES_OF_MERIT, MIN_EFFECTIVE_EVENTS
+from cutflow_cli.metrics.objectives import Objective, parse_objective
 from cutflow_cli.models.binning import Binning, parse_binning
 from cutflow_cli.models.protocol import Settings
+from cutflow_cli.models.refine.settings import refuse_unused
 from cutflow_cli.models.weights import ClassWeights, NegativeWeights
 
 Side = Literal["above", "below"]
@@ -68,6 +70,10 @@ class CabinSettings(Settings):
         binned_in: an observable and edges of bins in it (`binning.parse_binning`), in each of which there are cuts of
             their own; None for one selection for all events.
         fom: figure of merit by which a working point is recommended.
+        objective: figure of merit or formula (`metrics.objectives`) by which a working point is recommended, instead
+            of `fom`, and for which a further one, `objective`, is refined (`cabin.pursue`); None for neither.
+        background_systematic: systematic uncertainty of B in the objective, as a fraction of B.
+        min_effective_background: effective background events of train that the refined working point must keep.
         class_weights: `balanced`, `physical` or `unit` event weights in the loss.
         negative_weights: what training does with negative weights.
         bootstrap: give each replica its own Poisson(1) weights; None for where there are several replicas.
@@ -92,6 +98,9 @@ class CabinSettings(Settings):
     smoothness: float = Field(default=10.0, ge=0)
     binned_in: str | None = None
     fom: str = "asimov"
+    objective: str | None = None
+    background_systematic: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    min_effective_background: float = Field(default=MIN_EFFECTIVE_EVENTS, ge=0, allow_inf_nan=False)
     class_weights: ClassWeights = "balanced"
     negative_weights: NegativeWeights = "keep"
     bootstrap: bool | None = None
@@ -136,6 +145,11 @@ class CabinSettings(Settings):
         return None if self.binned_in is None else parse_binning(self.binned_in)
 
     @property
+    def goal(self) -> Objective | None:
+        """What a further working point is refined for; None for none."""
+        return None if self.objective is None else parse_objective(self.objective, self.background_systematic)
+
+    @property
     def single(self) -> bool:
         """Whether there is one network without a target efficiency: cross entropy alone."""
         return self.preset == "cabin-bce"
@@ -153,6 +167,9 @@ class CabinSettings(Settings):
             if condition and name in chosen:
                 msg = f"--{OPTIONS.get(name, name.replace('_', '-'))}: {why}"
                 raise UsageError(msg)
+        refuse_unused(self.goal, chosen, "--objective asimov")
+        if self.goal is not None:
+            self._refuse_beside_objective(chosen)
         if self.single and (self.alpha or self.beta or self.epsilon or self.exact):
             msg = "--preset cabin-bce: one network without a target; leave out "
             raise UsageError(msg + "--alpha, --beta, --epsilon and --exact, or choose --preset cabin")
@@ -165,6 +182,16 @@ class CabinSettings(Settings):
         if self.learn_weights and self.windows:
             msg = "--windows: learned weights already choose the side of each feature; leave out --learn-weights"
             raise UsageError(msg)
+
+    def _refuse_beside_objective(self, chosen: Collection[str]) -> None:
+        for name, given, why in (
+            ("preset", self.preset is not None, "the publication knows of no objective"),
+            ("fom", "fom" in chosen, "the objective recommends the working point"),
+            ("binned_in", self.binned_in is not None, "an objective refines one selection for all events"),
+        ):
+            if given:
+                msg = f"--objective {self.objective}: {why}; leave it or --{name.replace('_', '-')} out"
+                raise UsageError(msg)
 
     def _unused(self) -> tuple[tuple[str, bool, str], ...]:
         binning = self.binning
