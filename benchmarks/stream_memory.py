@@ -139,7 +139,7 @@ def draw(found: Sequence[Measured], path: Path) -> None:
     axes[0].axhline(_LIMIT, color="black", linestyle="--", linewidth=1)
     axes[0].set(xscale="log", ylim=(0, 1.15 * _LIMIT), xlabel="events", ylabel="peak resident memory [MB]")
     axes[1].set(xscale="log", yscale="log", xlabel="events", ylabel="processor time [s]")
-    axes[1].legend(fontsize=8, frameon=False)
+    axes[0].legend(fontsize=8, frameon=False, ncols=2, loc="center", bbox_to_anchor=(0.5, 0.64))
     figure.savefig(path, dpi=120)
 
 
