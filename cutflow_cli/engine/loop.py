@@ -93,7 +93,7 @@ def train(
 
     def between(share: float) -> None:
         nonlocal saved
-        progress((done + share) / epochs, text)
+        progress((done + share) / epochs, text or f"epoch {done + 1}")
         reason = stop_reason()
         if checkpoint is not None and (reason or time.monotonic() - saved > CHECKPOINT_INTERVAL):
             save_checkpoint(checkpoint, _bundle(stepper, rows, done))

@@ -150,8 +150,9 @@ class Sums(Walk):
 def test_an_epoch_in_parts_stops_within_and_goes_on_to_the_same(tmp_path):
     checkpoint = tmp_path / "checkpoint.npz"
     told = []
-    expected = loop.train(Sums(), 3, progress=lambda done, _: told.append(done))
-    np.testing.assert_allclose(told, np.arange(1, 13) / 12)
+    expected = loop.train(Sums(), 3, progress=lambda done, text: told.append((done, text)))
+    np.testing.assert_allclose([done for done, _ in told], np.arange(1, 13) / 12)
+    assert (told[0][1], told[4][1]) == ("epoch 1", told[3][1])
     with pytest.raises(Interrupted, match=r"stopped by SIGTERM in epoch 2 of 3; the same command continues from there"):
         loop.train(Sums(), 3, checkpoint=checkpoint, stop_reason=stop_after(6))
     stored = load_checkpoint(checkpoint)
