@@ -48,6 +48,7 @@ class RunManifest:
         timings: seconds by stage.
         versions: cutflow, Python and the libraries that the numbers depend on.
         warnings: what the trainer had to say, a sentence each.
+        notes: what came out, in sentences that are no warnings.
         recommended: the working point to take where one is needed; None where there is only one.
         command: the command line.
         schema_version: of this file.
@@ -68,6 +69,7 @@ class RunManifest:
     timings: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     recommended: str | None = None
     command: str | None = None
     schema_version: int = RUN_SCHEMA_VERSION
@@ -110,11 +112,11 @@ class RunManifest:
             msg = f"{path}: schema version {version}, this cutflow reads up to {BINNED_SCHEMA_VERSION}; train again"
             raise InputError(msg)
         try:
-            for name in ("spectators", "scores", "per_object"):
+            for name in ("spectators", "scores", "per_object", "notes"):
                 raw.setdefault(name, ())  # runs of earlier versions cut on features alone, made from plain columns
             for name in ("features", "spectators"):
                 raw[name] = tuple(FeatureInfo(**item) for item in raw[name])
-            for name in ("preselection", "per_object", "scores", "replicas", "warnings"):
+            for name in ("preselection", "per_object", "scores", "replicas", "warnings", "notes"):
                 raw[name] = tuple(raw[name])
             found = cls(**raw)
             _ = found.folds, found.fold  # read once, that what is damaged is found here

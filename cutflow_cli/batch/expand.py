@@ -132,7 +132,8 @@ class Expander:
         if len(wanted) > 1 and any(len(block) == 1 for block in blocks) and settings.get("bootstrap", 0) is None:
             settings = {**settings, "bootstrap": True}  # what they have together, and one alone would not
         inputs, more = [events], [f"--seed={seed}", *entry.options]
-        if entry.method != "cut-and-count" and not any(one.partition("=")[0] == "--device" for one in entry.options):
+        on_device = entry.method not in ("cut-and-count", "box")
+        if on_device and not any(one.partition("=")[0] == "--device" for one in entry.options):
             more.append("--device=cpu")
         if entry.features is not None:
             more.append(f"--features={','.join(entry.features)}")

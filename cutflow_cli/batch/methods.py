@@ -34,6 +34,11 @@ def settings_kind(method: str) -> tuple[type[Settings], Mapping[str, Mapping[str
             from cutflow_cli.models.cut_and_count.settings import CutAndCountSettings
 
             return CutAndCountSettings, COUNT_PRESETS, {}
+        case "box":
+            from cutflow_cli.models.box.settings import PRESETS as BOX_PRESETS
+            from cutflow_cli.models.box.settings import BoxSettings
+
+            return BoxSettings, BOX_PRESETS, {}
         case "bdt":
             from cutflow_cli.models.bdt.settings import PRESETS as BDT_PRESETS
             from cutflow_cli.models.bdt.settings import BdtSettings

@@ -70,6 +70,7 @@ class Fitted:
         scorer: what computes the scores that the flows cut on; None for a method that cuts on features alone.
         tables: further tables for the run directory, by name: columns of equal length.
         recommended: the working point to take where one is needed; None where there is only one.
+        notes: what came out, in sentences, that are no warnings.
     """
 
     flows: tuple[CutFlow, ...]
@@ -80,6 +81,7 @@ class Fitted:
     scorer: Scorer | None = None
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     recommended: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Method(Protocol):

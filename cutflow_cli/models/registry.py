@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from cutflow_cli.errors import InputError, nearest
 from cutflow_cli.models.protocol import Method
 
-METHODS = ("lcf-parallel", "lcf-sequential", "cabin-scan", "cut-and-count", "bdt", "mlp", "punzi")
+METHODS = ("lcf-parallel", "lcf-sequential", "cabin-scan", "cut-and-count", "box", "bdt", "mlp", "punzi")
 
 
 def method_of(name: str, settings: Mapping[str, Any]) -> Method:
@@ -50,6 +50,11 @@ def _made(name: str, settings: Mapping[str, Any]) -> Method:
             from cutflow_cli.models.cut_and_count.settings import CutAndCountSettings
 
             return CutAndCount(CutAndCountSettings(**settings))
+        case "box":
+            from cutflow_cli.models.box.model import BoxSearch
+            from cutflow_cli.models.box.settings import BoxSettings
+
+            return BoxSearch(BoxSettings(**settings))
         case "bdt":
             from cutflow_cli.models.bdt.model import BoostedTrees
             from cutflow_cli.models.bdt.settings import BdtSettings

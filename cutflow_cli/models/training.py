@@ -356,6 +356,7 @@ def manifest_of(
         timings=timings,
         versions=_versions(("numpy", "torch", "numba", "pyarrow", *plan.libraries)),
         warnings=fitted.warnings,
+        notes=fitted.notes,
         recommended=fitted.recommended,
         command=plan.command,
         schema_version=version_for(fitted.flows),

@@ -172,6 +172,8 @@ def report(training: Training, said: Sequence[str], *, as_json: bool, how: str |
     for text in run.manifest.warnings:
         if text not in said:
             terminal.warning(text)
+    for text in run.manifest.notes:
+        terminal.note(text)
     done = training.action is Action.DONE
     seconds = run.manifest.timings.get("train", 0.0)
     how = how or f"trained in {seconds:.1f} s on {run.manifest.device}"

@@ -1,0 +1,106 @@
+"""What is said of the boxes that were found: tables, and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cutflow_cli.models.box.landscape import LEAST_ERROR, Box, Landscape
+from cutflow_cli.models.box.optimism import Judged
+from cutflow_cli.models.box.settings import BoxSettings
+from cutflow_cli.selection.cutflow import CutFlow
+
+if TYPE_CHECKING:
+    from cutflow_cli.models.box.model import Result
+
+
+def results_table(
+    landscape: Landscape, flows: Sequence[CutFlow], boxes: Sequence[Box], judged: Sequence[Judged]
+) -> dict[str, Any]:
+    """Make a row of each working point's consensus.
+
+    Args:
+        landscape: of the training split.
+        flows: one for each working point.
+        boxes: theirs.
+        judged: of each working point, or of each number of cuts; empty for none.
+    """
+    kept = [landscape.kept(box) for box in boxes]
+    counted = np.array([landscape.counted(box) for box in boxes])
+    missing = np.full(len(boxes), np.nan)
+    known = _of_boxes(boxes, judged)
+    columns = {
+        "working_point": [flow.working_point for flow in flows],
+        "objective": np.array([landscape.value(box) for box in boxes]),
+        "optimism": missing if known is None else np.array([one.optimism for one in known]),
+        "optimism_error": missing if known is None else np.array([one.error for one in known]),
+        "signal": counted[:, 0],
+        "background": np.array([float(one.B) for one in kept]),
+        "background_counted": counted[:, 2],
+        "background_predicted": missing
+        if landscape.tables is None
+        else np.array([landscape.predicted(box) for box in boxes]),
+        "prediction_error": missing if landscape.tables is None else np.full(len(boxes), np.sqrt(landscape.variance)),
+    }
+    return columns
+
+
+def _of_boxes(boxes: Sequence[Box], judged: Sequence[Judged]) -> Sequence[Judged] | None:
+    """Return what was judged of each box: of targets one each, of a single box that with most cuts."""
+    if not judged:
+        return None
+    return judged if len(boxes) > 1 else judged[-1:]
+
+
+def budget_table(landscape: Landscape, judged: Sequence[Judged]) -> dict[str, Any]:
+    """Make a row of each number of cuts; none where boxes were judged by target."""
+    return {
+        "cuts": np.arange(1, len(judged) + 1, dtype=np.int32),
+        "objective_seen": np.array([one.on_train for one in judged]),
+        "objective_held_out": np.array([one.held_out for one in judged]),
+        "error": np.array([one.error for one in judged]),
+    }
+
+
+def recommended_cuts(judged: Sequence[Judged]) -> int:
+    """Return the least number of cuts that is as good on held-out events as the best, within that one's error."""
+    best = max(judged, key=lambda one: one.held_out)
+    enough = [one.held_out >= best.held_out - best.error for one in judged]
+    return 1 + enough.index(True)
+
+
+def remarks(
+    result: Result, settings: BoxSettings, flows: Sequence[CutFlow], boxes: Sequence[Box], judged: Sequence[Judged]
+) -> tuple[str, ...]:
+    """Say what a user should know of the search."""
+    landscape, found, said = result.landscape, result.found, []
+    title = landscape.objective.title
+    known = _of_boxes(boxes, judged)
+    for k, (flow, box) in enumerate(zip(flows, boxes, strict=True)):
+        value = landscape.value(box)
+        which = "" if len(boxes) == 1 else f"{flow.working_point}: "
+        text = f"{which}{title} {value:.4g} as estimated on train"
+        if known is not None:
+            one = known[k]
+            text += (
+                f"; {value - one.optimism:.4g} ± {one.error:.2g} expected on fresh events "
+                f"(optimism {one.optimism:+.2g}, from {settings.optimism_folds} parts left out in turn)"
+            )
+        said.append(text)
+    if landscape.tables is not None and np.sqrt(landscape.variance) > 2 * LEAST_ERROR:
+        error = f"{np.sqrt(landscape.variance):.0%}"
+        said.append(
+            f"the background predicted from pairs of observables is off by {error} or so, counts decide more than it"
+        )
+    if found is not None:
+        said.append(f"{found.agreeing} of {found.starts} starts reached the same objective within 0.1 %")
+        if len(judged) > 1 and len(boxes) == 1:
+            enough = recommended_cuts(judged)
+            if enough < len(judged):
+                said.append(
+                    f"{enough} cuts are as good on held-out events as {len(judged)} within errors "
+                    f"({judged[enough - 1].held_out:.4g}, {judged[-1].held_out:.4g}); see --max-cuts"
+                )
+    return tuple(said)
