@@ -46,14 +46,14 @@ class CorrelationCounter(Additive):
         self._centre: NDArray[np.float64] | None = None
 
     def sums(self) -> Arrays:
-        """Return them, and what was subtracted from the features before they were made; nothing without events."""
-        return [] if self._centre is None else [self._sums, self._centre]
+        """Return them, and what was subtracted from the features before they were made; NaN without events."""
+        return [self._sums, np.full(len(self.columns), np.nan) if self._centre is None else self._centre]
 
     def join(self, later: Arrays) -> None:
         """Take the sums of later events, moved to where these have their centre."""
-        if not later:
-            return
         sums, centre = later
+        if np.isnan(centre).any():  # of no events
+            return
         if self._centre is None:
             self._sums, self._centre = sums.copy(), centre.copy()
         else:

@@ -168,13 +168,15 @@ def test_correlations_are_those_of_numpy(make_sample, missing):
     ones = replace(totals, scale=np.ones_like(totals.scale))
     counter = CorrelationCounter(("x", "y"), ones, "test")
     listener = OfSplit(ones, "test", [counter])
-    for part in np.array_split(np.arange(len(batch)), 3):
-        listener.add(
+    for part in (np.arange(0), *np.array_split(np.arange(len(batch)), 3)):  # counted apart, as ranges of a file are
+        one = listener.empty()
+        one.add(
             EventBatch(
                 {name: values[part] for name, values in positive.columns.items()}, positive.label[part],
                 positive.weight[part], positive.process[part], positive.split[part], None,
             )
         )  # fmt: skip
+        listener.join(one.sums())
     x, y = batch.columns["x"], batch.columns["y"]
     for row in counter.rows():
         chosen = (batch.split == TEST) & np.isfinite(x) & (batch.label == (row.role == "signal"))
@@ -213,6 +215,7 @@ def test_one_mass_point_counts_its_signal_alone(make_sample, make_run, tmp_path)
 def test_printed_and_read_back(evaluated):
     report, _, runs = evaluated()
     again = read_report(report.path)
+    assert all(row.correlation is not None for row in report.correlations)
     for table in ("totals", "n_minus_1", "stability", "overlap", "correlations"):
         assert getattr(again, table) == getattr(report, table)
     opened = [(path.name, open_run(path)) for path in runs]
