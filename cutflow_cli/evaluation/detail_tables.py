@@ -12,6 +12,7 @@ from cutflow_cli.evaluation.numbers import compact, effective, short_cut
 from cutflow_cli.evaluation.printed import NOTHING, Notes, PrintedTable
 from cutflow_cli.evaluation.report import Report
 from cutflow_cli.runs import Run
+from cutflow_cli.selection.binned import BinnedCut
 from cutflow_cli.selection.cut import Cut
 
 _Row = TypeVar("_Row", TotalsRow, VariantRow)
@@ -81,7 +82,11 @@ def stability_tables(
         for row in rows:
             if row.position and row.side and row.move:
                 cells.setdefault((row.position, row.side), {})[row.move] = row
-        if not cells:  # nothing is cut on, or each fold has boundaries of its own
+        if not cells:  # nothing is cut on, or each fold or bin has boundaries of its own
+            binned = next((cut for cut in cuts if isinstance(cut, BinnedCut)), None)
+            if binned is not None:
+                said = f"its boundaries differ by {binned.binned_in}, none is moved alone"
+                yield PrintedTable(f"Change of Asimov Z with each boundary, {label(*key)}", ("",), ((said,),))
             continue
         notes = Notes()
         shown = [

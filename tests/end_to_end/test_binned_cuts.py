@@ -59,8 +59,9 @@ def test_training_prints_each_bin_and_says_what_is_outside(trained):
 
 def test_evaluation_counts_what_every_export_selects(trained, mock, run_here, tmp_path):
     out, _ = trained
-    done = run_here("evaluate", out, "--data", mock, "--out", tmp_path / "report")
+    done = run_here("evaluate", out, "--data", mock, "--out", tmp_path / "report", "--stability")
     assert done.returncode == 0, done.stderr
+    assert "its boundaries differ by jet_pt, none is moved alone" in done.stdout
     for text in ("a, by jet_pt", "  325–350: a > ", "b > ", ", by jet_pt", "300 <= jet_pt < 400"):
         assert text in done.stdout
     assert (tmp_path / "report" / "figures" / "binned-bins.pdf").is_file()
