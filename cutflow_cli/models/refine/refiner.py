@@ -33,9 +33,9 @@ Array = NDArray[np.float64]
 #: Every so many steps of an ascent a row of the table says how it stands.
 ROWS_EVERY = 10
 #: Where the exact step changed what a cut keeps (below, above, ...), all boundaries ascend again, so often at most.
-ROUNDS = 3
+ROUNDS = 2
 #: An ascent is repeated, so many in all, while the hard cuts keep too little background, each time asking for more.
-ASCENTS = 3
+ASCENTS = 2
 _MORE = 1.1
 #: Boundaries are moved outward by at most this many widths until enough background is kept.
 _OUTWARD = 4.0
