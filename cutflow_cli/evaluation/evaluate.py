@@ -55,6 +55,7 @@ from cutflow_cli.events.table import EventsFile
 from cutflow_cli.executor import HERE, Executor
 from cutflow_cli.metrics.options import FigureOptions
 from cutflow_cli.metrics.systematics import require_processes
+from cutflow_cli.models.box.budget import read_budget
 from cutflow_cli.plots.look import Look
 from cutflow_cli.runs import Run, open_run
 
@@ -186,6 +187,8 @@ def _open(
 ) -> _Opened:
     """Open everything, and check that it fits together."""
     opened = [*map(open_run, runs), *map(open_cuts, cuts)]
+    for run in opened:
+        read_budget(run)  # what is damaged is found before any event is read
     names = name_runs(opened)
     require_consensus(opened)
     quoted = quoted_points(opened, names, working_point)

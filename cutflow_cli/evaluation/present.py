@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from cutflow_cli.evaluation.budget_tables import budget_tables
 from cutflow_cli.evaluation.comparison import TITLES, TOLERANCE, label
 from cutflow_cli.evaluation.cut_flow_tables import cut_flow_tables
 from cutflow_cli.evaluation.detail_tables import (
@@ -74,6 +75,7 @@ def printed_sections(
         ("Runs side by side", side_by_side_tables(report)),
         ("Working points", scan_tables(report, runs)),
         ("Hypotheses", hypothesis_tables(report)),
+        ("Numbers of cuts", budget_tables(runs)),
         ("Selections", _selection_tables(runs, detailed)),
         ("Figures of merit", metric_tables(report)),
         ("Cut flows", cut_flow_tables(report, runs, detailed)),

@@ -67,6 +67,7 @@ def draw_figures(
     - `<run>-mass`: significance against mass, where that is not shown as sensitivity;
     - `<run>-outputs`: its score in the window of each mass, with the cuts on it (figures 5 and 6 of the same);
     - `<run>-importances`;
+    - `<run>-budget`: its objective against the number of cuts, where it searched for fewer too;
     - `<run>-loss`: every loss term against epoch (figure 8 of arXiv:2502.08615).
 
     The same input gives the same bytes.
@@ -126,8 +127,10 @@ def _figures_of(
     run: Run, computed: Computed, sensitive: Sensitivity | None, against_mass: MassCurves | None, log: bool | None
 ) -> Iterator[tuple[str, Figure]]:
     """Draw the figures of one run, one at a time, each with what its file name ends in."""
+    from cutflow_cli.models.box.budget import read_budget
     from cutflow_cli.plots import draw_distributions, draw_importances, draw_losses, draw_scan, draw_scores, draw_stacks
     from cutflow_cli.plots.draw_bins import draw_bins
+    from cutflow_cli.plots.draw_budget import draw_budget
     from cutflow_cli.plots.draw_masses import draw_masses
     from cutflow_cli.plots.draw_outputs import draw_outputs
     from cutflow_cli.plots.draw_sensitivity import draw_sensitivity
@@ -155,6 +158,9 @@ def _figures_of(
     bars = importances(run)
     if bars is not None:
         yield "importances", draw_importances.draw_importances(bars)
+    budget = read_budget(run)
+    if budget is not None:
+        yield "budget", draw_budget(budget, f"{run.name} ({run.manifest.method})")
     losses = loss_curves(run)
     if losses is not None:
         yield "loss", draw_losses.draw_losses(losses)

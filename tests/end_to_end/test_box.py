@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -44,6 +45,9 @@ def test_it_says_what_to_expect_and_is_judged_and_exported(events, run_here):
     assert "expected on fresh events" in again.stderr
     judged = run_here("evaluate", "run", "--data", "events.parquet", "--out", "report", "--no-figures", cwd=events)
     assert judged.returncode == 0, judged.stderr
+    assert "Asimov Z against the number of cuts of run" in judged.stdout
+    assert re.search(r"^ [12] \* +\d", judged.stdout, re.MULTILINE), judged.stdout
+    assert "against the number of cuts of run" in (events / "report" / "report.html").read_text()
     code = run_here("export-cuts", "run", "--format", "python", cwd=events)
     assert "mass" in code.stdout
 

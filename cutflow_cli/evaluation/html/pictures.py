@@ -57,6 +57,12 @@ CAPTIONS = {
         "Importance of each observable in the training, and its N−1 loss: balanced error without the cut on it less "
         "that with it.",
     ),
+    "budget": (
+        "Objective against the number of cuts",
+        "What the best boxes with 1, 2, … cuts reach: as the search saw it, and on events of the training split that "
+        "it did not see. Bars: standard error of the difference. Dotted: the fewest cuts that are as good as the best, "
+        "within its error.",
+    ),
     "loss": ("Training", "Terms of the loss against epoch."),
 }
 _DENSITY = 150.0  #: pixels to the inch of a picture that does not say

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cutflow_cli.models.box.budget import enough_cuts
 from cutflow_cli.models.box.landscape import LEAST_ERROR, Box, Landscape
 from cutflow_cli.models.box.optimism import Judged
 from cutflow_cli.models.box.settings import BoxSettings
@@ -66,9 +67,7 @@ def budget_table(landscape: Landscape, judged: Sequence[Judged]) -> dict[str, An
 
 def recommended_cuts(judged: Sequence[Judged]) -> int:
     """Return the least number of cuts that is as good on held-out events as the best, within that one's error."""
-    best = max(judged, key=lambda one: one.held_out)
-    enough = [one.held_out >= best.held_out - best.error for one in judged]
-    return 1 + enough.index(True)
+    return enough_cuts(np.array([one.held_out for one in judged]), np.array([one.error for one in judged]))
 
 
 def remarks(
