@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from box_cases import gaussians, landscape_of, sample_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cutflow_cli.models.box.flow import box_of, flow_of
+from cutflow_cli.models.box.flow import box_of, flow_of, in_order, order_of
 from cutflow_cli.models.box.kernel import INSIDE, OFF, OUTSIDE
 from cutflow_cli.models.box.landscape import Box, Kept, single_best
 from cutflow_cli.models.box.search import Climber, search, undominated
@@ -45,16 +47,44 @@ def test_a_flow_keeps_event_by_event_what_its_box_keeps():
         assert box_of(landscape.binned, flow).key == box.key
 
 
+def test_each_cut_adds_more_than_any_that_comes_after_it_would():
+    landscape = landscape_of(gaussians(3000, observables=4, correlation=0.5), least=0.0, bins=16)
+    box = Box.open(4).having(0, 6, 17, INSIDE).having(1, 9, 17, INSIDE).having(3, 2, 5, OUTSIDE)
+    order = order_of(landscape, box)
+    assert sorted(order) == [0, 1, 2, 3]
+    assert order[-1] == 2, "not cut on"
+
+    def value(cuts):
+        begun = Box.open(4)
+        for i in cuts:
+            begun = begun.having(i, int(box.low[i]), int(box.high[i]), int(box.kind[i]))
+        return landscape.value(begun)
+
+    for number in range(3):
+        reached = [value([*order[:number], i]) for i in order[number:3]]
+        assert reached[0] == max(reached)
+    flow = flow_of(landscape, ("a", "b", "c", "d"), box, CutFlow(()))
+    assert in_order(flow, order).observables == tuple("abcd"[i] for i in order)
+
+
 def test_a_climb_ends_where_no_region_of_one_observable_is_better():
     landscape = landscape_of(gaussians(missing=0.02), bins=20)
     climber = Climber(landscape, Box.open(3))
     reached = climber.climb(random=np.random.default_rng(1))
     assert reached == pytest.approx(landscape.value(climber.box))
-    assert landscape.allowed(climber.box)
     for i in range(3):
         value, _ = climber.best_region(i)
         assert value == pytest.approx(reached)
     assert climber.box.cuts == 3
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+def test_too_little_background_counts_as_the_least_that_would_be_known(smooth):
+    sample = gaussians(2000)
+    tight = Box.open(3).having(0, 0, 12, INSIDE).having(1, 0, 12, INSIDE).having(2, 0, 12, INSIDE)
+    free, guarded = (replace(landscape_of(sample, smooth=smooth, least=least), variance=0.25) for least in (0.0, 40.0))
+    per_event = free.totals[3] / free.totals[2]
+    assert free.kept(tight).B < guarded.kept(tight).B == pytest.approx((36.0 if smooth else 40.0) * per_event)
 
 
 def test_a_box_of_few_cuts_has_few_and_those_that_gain_nothing_are_left_out():

@@ -150,12 +150,21 @@ def posterior(predicted: float, counted: float, variance: float) -> float:
 
 @jit
 def background_of(
-    share: float, counted: float, squares: float, events: float, per_event: float, variance: float, chance: float
+    share: float,
+    counted: float,
+    squares: float,
+    events: float,
+    per_event: float,
+    variance: float,
+    chance: float,
+    least: float,
 ) -> tuple[float, float]:
     """Combine prediction and count to Σw and Σw² of the background.
 
     A boundary that is put where it rejects most has, on average, some event more on its far side than one on fresh
-    events would. As far as the count decides (its weight in the logarithm is n v/(1 + n v)), so many are added.
+    events would. As far as the count decides (its weight in the logarithm is n v/(1 + n v)), so many are added. Where
+    less is known than wanted the background counts as so many events that it would be, rather than being forbidden:
+    else it would pay to let background in.
 
     Args:
         share: predicted; negative for no prediction, events counted alone.
@@ -165,24 +174,16 @@ def background_of(
         per_event: what one weighs.
         variance: of the logarithm of the prediction.
         chance: events that were rejected by chance.
+        least: events' worth that must be known: n events counted, and 1/v of a prediction.
     """
     if share < 0:
-        return counted + chance * per_event, squares + chance * per_event * per_event
+        amount = max(counted + chance * per_event, least * per_event)
+        return amount, max(squares + chance * per_event * per_event, amount * per_event)
     found = posterior(share * events, counted / per_event, variance)
-    amount = per_event * (found + chance * found * variance / (1.0 + found * variance))
+    found += chance * found * variance / (1.0 + found * variance)
+    amount = per_event * max(found, min(least, 1.0), least - 1.0 / variance)
     prior = PRIOR_EVENTS * per_event
     return amount, amount * (max(squares, 0.0) + prior * per_event) / (max(counted, 0.0) + prior)
-
-
-@jit
-def known(share: float, amount: float, squares: float, per_event: float, variance: float) -> float:
-    """Return how many events' worth is known of a background: 1/δ² for a relative error δ.
-
-    Of less than one simulated event nothing is: no count could contradict the prediction.
-    """
-    if share < 0:
-        return amount * amount / squares if squares > 0 else 0.0
-    return amount / per_event + 1.0 / variance if amount >= per_event else 0.0
 
 
 @jit
@@ -246,7 +247,7 @@ def all_regions(
     end = signal.shape[1] - 1  # beyond missing values
     out[0, 0], out[1, 0] = signal[0, end], signal[1, end]
     out[2, 0], out[3, 0] = background_of(
-        base, background[0, end], background[1, end], events, per_event, variance, chance * boundaries
+        base, background[0, end], background[1, end], events, per_event, variance, chance * boundaries, least
     )
     out[4, 0], out[5, 0], out[6, 0] = 0, 0, OFF
     found = 1
@@ -270,9 +271,7 @@ def all_regions(
                 squares = passing(background[1], mine, first, last, shape)
                 out[0, found], out[1, found] = kept, passing(signal[1], mine, first, last, shape)
                 extra = chance * (boundaries + (2 if not outermost or shape == OUTSIDE else 1))
-                amount, squares = background_of(predicted, counted, squares, events, per_event, variance, extra)
-                if known(base, amount, squares, per_event, variance) < least:
-                    continue
+                amount, squares = background_of(predicted, counted, squares, events, per_event, variance, extra, least)
                 out[2, found], out[3, found] = amount, squares
                 out[4, found], out[5, found], out[6, found] = first, last, shape
                 found += 1

@@ -110,8 +110,9 @@ class Landscape:
         objective: what is wanted.
         tables: of the background; None to count only.
         variance: of the logarithm of a prediction.
-        min_effective_events: effective events of all the background that each cut must keep, and events' worth of
-            what is known of the background of the box: 1/δ² for a relative error δ of prediction and count together.
+        min_effective_events: effective events of all the background that each cut must keep, and events' worth that
+            must be known of the background of the box, 1/δ² for a relative error δ of prediction and count together;
+            where less is known, it counts as so many events more.
         min_gain: share of the objective that every boundary must add.
         chance: background events that a boundary is taken to reject by chance.
         variance_scale: Σw² is multiplied by this where σ_B is meant of a larger sample.
@@ -158,11 +159,13 @@ class Landscape:
         chance = self.chance * box.boundaries(self.binned.places)
         if self.tables is None:
             per_event = self.totals[3] / self.totals[2]
-            return self._scaled(Kept(S, S2, *kernel.background_of(-1.0, counted, squares, 0.0, per_event, 0.0, chance)))
+            B, B2 = kernel.background_of(-1.0, counted, squares, 0.0, per_event, 0.0, chance, self.min_effective_events)
+            return self._scaled(Kept(S, S2, B, B2))
         share = self.predicted(box) / self.tables.total
         B, B2 = kernel.background_of(
-            share, counted, squares, self.tables.events, self.tables.per_event, self.variance, chance
-        )
+            share, counted, squares, self.tables.events, self.tables.per_event, self.variance, chance,
+            self.min_effective_events,
+        )  # fmt: skip
         return self._scaled(Kept(S, S2, B, B2))
 
     def _scaled(self, kept: Kept) -> Kept:
@@ -176,18 +179,6 @@ class Landscape:
     def value(self, box: Box) -> float:
         """Return the objective of a box."""
         return float(self.figure(self.kept(box))[0])
-
-    def allowed(self, box: Box) -> bool:
-        """Say whether enough is known of the background that a box keeps."""
-        kept = self.kept(box)
-        if not box.cuts:
-            return True
-        if self.tables is None:
-            return bool(
-                kernel.known(-1.0, kept.B, kept.B2 / self.variance_scale, 1.0, 1.0) >= self.min_effective_events
-            )
-        known = kernel.known(1.0, kept.B, 0.0, self.tables.per_event, self.variance)
-        return bool(known >= self.min_effective_events)
 
 
 def make_landscape(

@@ -78,8 +78,8 @@ def judge(
 
 
 def _honest(landscape: Landscape, box: Box) -> Kept:
-    """Return what a box keeps where it was not found: no boundary rejects by chance more than its share."""
-    return replace(landscape, chance=0.0).kept(box)
+    """Return what a box keeps where it was not found: no boundary was put where it rejects most."""
+    return replace(landscape, chance=0.0, min_effective_events=0.0).kept(box)
 
 
 def _on(landscape: Landscape, rows: NDArray[np.bool_], factor: float) -> Landscape:
@@ -126,7 +126,7 @@ def by_cuts(landscape: Landscape, best: Box, tell: Callable[[], None] = lambda: 
         tried = []
         for i in np.flatnonzero(box.kind):
             less = box.without(int(i))
-            tried.append((landscape.value(less) if landscape.allowed(less) else -np.inf, less))
+            tried.append((landscape.value(less), less))
         climber = Climber(landscape, max(tried, key=lambda one: one[0])[1])
         climber.climb(box.cuts - 1, steps=(1,))
         box = (

@@ -139,8 +139,6 @@ class Climber:
         """
         observables = self.landscape.observables
         order = np.arange(observables) if random is None else random.permutation(observables)
-        while not self.landscape.allowed(self.box):
-            self.move(int(order[self.box.kind[order] != OFF][-1]), 0, 0, OFF)
         raw = float(np.atleast_1d(self.wanted(self.landscape.kept(self.box)))[0])
         now = self._priced(raw, self.box.boundaries(self.landscape.binned.places))
         for step in steps:
