@@ -65,7 +65,8 @@ def test_mock1_comes_near_the_limit_of_any_box_and_says_how_good_it_is():
     fitted = BoxSearch(BoxSettings(background_systematic=0.1, starts=8)).fit(mock1(40_000, 3), TrainingContext())
     flow = fitted.flows[-1]
     assert best_of_law(50_000) == pytest.approx(4.64, abs=0.01)
-    assert [cut.region for cut in flow.cuts] == [Region.BELOW, Region.ABOVE, Region.INSIDE, Region.OUTSIDE]
+    regions = {cut.observable: cut.region for cut in flow.cuts}
+    assert regions == {"x0": Region.BELOW, "x1": Region.ABOVE, "x2": Region.INSIDE, "x3": Region.OUTSIDE}
     found = truth(flow, mock1(600_000, 4), 20_000)
     assert found > 0.95 * best_of_law(20_000)
     table = fitted.tables["box"]
@@ -149,3 +150,15 @@ def test_what_can_not_be_searched_is_refused_in_words():
         BoxSettings(optimism_folds=1)
     with pytest.raises(UsageError, match="has no such rule"):
         BoxSettings(objective="accuracy").refuse_unused({"min_effective_events"})
+
+
+def test_cuts_stand_in_the_order_of_what_they_add_the_same_in_replicas_and_consensus():
+    sample = gaussians(3000, observables=4)
+    shift = np.where(sample.label == 1, 1.0, -1.0)[:, None] * np.array([-0.4, 0.4, 1.0, 0.0])
+    rng = np.random.default_rng(5)
+    noise = rng.normal(0, 1, len(sample))
+    x = np.where([True, True, True, False], sample.x + shift, noise[:, None]).astype(np.float32)
+    fitted = BoxSearch(BoxSettings(starts=3, optimism_folds=0)).fit(
+        replace(sample, x=x), TrainingContext(replicas=range(2))
+    )
+    assert {flow.observables for flow in fitted.flows} == {("x2", "x1", "x0", "x3")}

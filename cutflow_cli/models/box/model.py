@@ -17,7 +17,7 @@ from cutflow_cli.events.batch import EventSample
 from cutflow_cli.events.schema import ROLES
 from cutflow_cli.metrics.objectives import parse_objective
 from cutflow_cli.models.box.binning import Binned, bin_sample
-from cutflow_cli.models.box.flow import box_of, flow_of
+from cutflow_cli.models.box.flow import box_of, flow_of, in_order, order_of
 from cutflow_cli.models.box.landscape import Box, Landscape, make_landscape, single_best, with_measured_error
 from cutflow_cli.models.box.optimism import Judged, by_cuts, judge, parts_of
 from cutflow_cli.models.box.results import budget_table, remarks, results_table
@@ -81,8 +81,9 @@ class BoxSearch:
             context: seed, replicas, threads, checkpoint; this method does not use the device.
 
         Returns:
-            One flow per replica and working point, then their consensus. The table `box` has what each box keeps and
-            its optimism, `budget` the objective against the number of cuts.
+            One flow per replica and working point, then their consensus, each with its cuts in the order of what they
+            add to the objective on all events (`order_of`), which is the same for all replicas. The table `box` has
+            what each box keeps and its optimism, `budget` the objective against the number of cuts.
 
         Raises:
             UsageError: for several replicas without a bootstrap, which would all be the same.
@@ -130,8 +131,9 @@ class BoxSearch:
             "budget": budget_table(whole.landscape, judged),
         }
         timings = {"prepare": prepared - started, "train": trained - prepared, "combine": time.perf_counter() - trained}
+        orders = [order_of(whole.landscape, box) for box in whole.boxes]  # of all events, so that replicas agree on it
         return Fitted(
-            (*(flow for row in flows for flow in row), *agreed),
+            tuple(in_order(row[k], order) for row in (*flows, agreed) for k, order in enumerate(orders)),
             _history(results, context.replicas),
             tuple(text for flow in agreed for text in concerns(flow, sample)),
             timings,
