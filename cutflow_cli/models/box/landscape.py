@@ -30,8 +30,11 @@ Places = NDArray[np.int64]
 LEAST_ERROR = 0.1
 #: Events that a box must keep, by count or prediction, to tell how good predictions of few are.
 _MEASURED = (10.0, 3000.0)
-#: With fewer boxes than this it is not known, and the variance taken to be this.
-_ENOUGH, _UNKNOWN = 5, 1.0
+#: With fewer boxes than this it is not known.
+_ENOUGH = 5
+#: Predictions whose logarithm is less certain than this are not used: the variance is taken to be that of none.
+_USED_BELOW = 0.5
+USELESS = 1e6
 #: Parts of a box that are looked at: with fewer and fewer of its cuts.
 _PARTS = 24
 
@@ -263,7 +266,9 @@ def with_measured_error(landscape: Landscape, boxes: Sequence[Box], random: np.r
             predicted, counted = landscape.predicted(part) / per_event, landscape.counted(part)[2] / per_event
             if _MEASURED[0] <= max(predicted, counted) <= _MEASURED[1]:
                 scatter.append(np.log((max(counted, 0) + 0.5) / (predicted + 0.5)) ** 2 - 1 / (max(counted, 0) + 1))
-    known = max(landscape.variance, LEAST_ERROR**2)
+    variance = max(landscape.variance, LEAST_ERROR**2)
     if len(scatter) >= _ENOUGH:
-        return replace(landscape, variance=max(float(np.mean(scatter)), known))
-    return replace(landscape, variance=known if landscape.variance > 0 else _UNKNOWN)
+        variance = max(float(np.mean(scatter)), variance)
+    elif landscape.variance == 0:
+        variance = USELESS
+    return replace(landscape, variance=variance if variance < _USED_BELOW**2 else USELESS)

@@ -30,7 +30,8 @@ class Judged:
     Attributes:
         on_train: mean of the objective as the searches saw it.
         held_out: the objective of what the boxes keep of the parts they were not found on, put together.
-        error: standard error of the difference, from its scatter over the parts.
+        error: standard error of the difference: its scatter over the parts (a jackknife), and how well the background
+            of all parts together is known, which the parts share.
     """
 
     on_train: float
@@ -103,8 +104,21 @@ def _judged(landscape: Landscape, seen: Sequence[float], kept: Sequence[Kept]) -
         for k in range(parts)
     ]
     differences = np.array([np.delete(np.array(seen), k).mean() - left_out[k] for k in range(parts)])
-    error = float(np.sqrt((parts - 1) / parts * ((differences - differences.mean()) ** 2).sum()))
+    scatter = np.sqrt((parts - 1) / parts * ((differences - differences.mean()) ** 2).sum())
+    error = float(np.hypot(scatter, _of_background(landscape, mean)))
     return Judged(float(np.mean(seen)), held_out, error)
+
+
+def _of_background(landscape: Landscape, mean: Kept) -> float:
+    """Return the objective's error from that of B, 1/√(n + 1/v) for n events and a prediction of variance v."""
+    events = float(mean.B[0]) * landscape.totals[2] / landscape.totals[3]
+    known = max(events, 0.0) + (1 / landscape.variance if landscape.tables is not None else 0.0)
+    change = 1 / np.sqrt(max(known, 1.0))
+    ends = [
+        float(landscape.figure(replace(mean, B=mean.B * factor, B2=mean.B2 * factor))[0])
+        for factor in (1 + change, 1 / (1 + change))
+    ]
+    return abs(ends[1] - ends[0]) / 2 if np.isfinite(ends).all() else 0.0
 
 
 def by_cuts(landscape: Landscape, best: Box, tell: Callable[[], None] = lambda: None) -> list[Box]:

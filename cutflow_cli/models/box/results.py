@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cutflow_cli.models.box.budget import enough_cuts
-from cutflow_cli.models.box.landscape import LEAST_ERROR, Box, Landscape
+from cutflow_cli.models.box.landscape import LEAST_ERROR, USELESS, Box, Landscape
 from cutflow_cli.models.box.optimism import Judged
 from cutflow_cli.models.box.settings import BoxSettings
 from cutflow_cli.selection.cutflow import CutFlow
@@ -43,7 +43,9 @@ def results_table(
         "background_predicted": missing
         if landscape.tables is None
         else np.array([landscape.predicted(box) for box in boxes]),
-        "prediction_error": missing if landscape.tables is None else np.full(len(boxes), np.sqrt(landscape.variance)),
+        "prediction_error": missing
+        if landscape.tables is None
+        else np.full(len(boxes), np.sqrt(landscape.variance) if landscape.variance < USELESS else np.inf),
     }
     return columns
 
@@ -88,10 +90,11 @@ def remarks(
                 f"(optimism {one.optimism:+.2g}, from {settings.optimism_folds} parts left out in turn)"
             )
         said.append(text)
-    if landscape.tables is not None and np.sqrt(landscape.variance) > 2 * LEAST_ERROR:
-        error = f"{np.sqrt(landscape.variance):.0%}"
+    if landscape.tables is not None and landscape.variance >= USELESS:
+        said.append("backgrounds predicted from pairs of observables differ too much from counts, which alone are used")
+    elif landscape.tables is not None and np.sqrt(landscape.variance) > 2 * LEAST_ERROR:
         said.append(
-            f"the background predicted from pairs of observables is off by {error} or so, counts decide more than it"
+            f"backgrounds predicted from pairs of observables are off by {np.sqrt(landscape.variance):.0%} or so"
         )
     if found is not None:
         said.append(f"{found.agreeing} of {found.starts} starts reached the same objective within 0.1 %")
