@@ -35,7 +35,7 @@ class RunManifest:
     Attributes:
         method: for example `lcf-parallel`.
         settings: every resolved setting, defaults included.
-        features: the features in the order of the flow, with unit, type and the expression they came from.
+        features: the features in the order given, with unit, type and the expression they came from.
         preselection: cut expressions that the events had passed before, in source column names.
         per_object: names in preselection and expressions that are observables of objects, no columns of the source.
         spectators: further columns that the cuts use, such as the mass that a hypothesis has a window in.

@@ -89,6 +89,7 @@ def test_a_missing_file_names_the_nearest(tmp_path):
     ("strategy", "chosen", "message"),
     [
         ("parallel", {"mask": "applied"}, "--mask: in a parallel flow every observable trains on all events"),
+        ("parallel", {"order": "learned"}, "--order: in a parallel flow every observable trains on all events"),
         ("parallel", {"min_effective_events": 5}, "--min-effective-events: in a parallel flow"),
         ("sequential", {"mask": "published", "min_effective_events": 5}, "the published mask has no such rule"),
         ("sequential", {"preset": "lcf", "min_effective_events": 5}, "the published mask has no such rule"),

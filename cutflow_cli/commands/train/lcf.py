@@ -24,6 +24,13 @@ class Preset(StrEnum):
     LCF = "lcf"
 
 
+class CutOrder(StrEnum):
+    """In which order a sequential flow cuts."""
+
+    GIVEN = "given"
+    LEARNED = "learned"
+
+
 class Mask(StrEnum):
     """Which events go on to the next observable."""
 
@@ -58,6 +65,15 @@ def lcf_command(strategy: Strategy) -> Callable[..., None]:
                 metavar="X=VALUE",
                 help="Where to divide an observable; may be repeated, or comma-separated.",
                 show_default="the signal's trimmed mean on train",
+                rich_help_panel=SELECTION,
+            ),
+        ] = None,
+        order: Annotated[
+            CutOrder | None,
+            typer.Option(
+                help="Cuts of a sequential flow in the order of the features as given, or in one that a short parallel "
+                "training finds: first the cut that separates best, then the one that does best behind it, …",
+                show_default="given",
                 rich_help_panel=SELECTION,
             ),
         ] = None,
@@ -181,7 +197,7 @@ def lcf_command(strategy: Strategy) -> Callable[..., None]:
         from cutflow_cli.models.lcf.settings import checked_settings
 
         chosen = given(
-            preset=preset, centers=_centers(center), epochs=epochs, batch_size=batch_size,
+            preset=preset, order=order, centers=_centers(center), epochs=epochs, batch_size=batch_size,
             learning_rate=learning_rate, threshold=threshold, min_importance=min_importance,
             class_weights=class_weights, negative_weights=negative_weights, bootstrap=bootstrap, scale=scale,
             trim=trim, combination=combination, mask=mask, min_effective_events=min_effective_events, tidy=tidy,

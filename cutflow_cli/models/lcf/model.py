@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cutflow_cli.engine.loop import Stepper, history_columns, train
 from cutflow_cli.engine.randomness import epoch_order
@@ -12,6 +12,7 @@ from cutflow_cli.errors import UsageError
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.models.flows import concerns, with_n_minus_1
 from cutflow_cli.models.lcf.flow import learned_flow, tidied, without_centre_errors
+from cutflow_cli.models.lcf.order import learned_order, reordered
 from cutflow_cli.models.lcf.prepare import Prepared, prepare
 from cutflow_cli.models.lcf.settings import LcfSettings, resolve_epochs
 from cutflow_cli.models.protocol import Fitted, TrainingContext
@@ -57,12 +58,16 @@ class LearnableCutFlow:
             context: seed, replicas, device, checkpoint.
 
         Returns:
-            One flow per replica, then their consensus, with N-1 losses on train; with an objective the table
-            `objective`.
+            One flow per replica, then their consensus, with N-1 losses on train, in the order of the features or the
+            one learned; with an objective the table `objective`.
         """
         settings, goal = self.settings, self.settings.goal
         self._require_centers(sample)
         started = time.perf_counter()
+        recorded: dict[str, Any] = {}
+        if settings.order == "learned":
+            sample = reordered(sample, learned_order(sample, settings, context, self._stepper))
+            recorded["learned_order"] = list(sample.features)
         data = prepare(sample, settings)
         stepper = self._stepper(data, settings, context)
         epochs = resolve_epochs(settings, len(sample))
@@ -85,7 +90,7 @@ class LearnableCutFlow:
         if goal is not None:
             fitted = self._refined(learned, sample, goal, context)
             timings["refine"] = time.perf_counter() - trained
-            resolved = {"epochs": epochs, **fitted.resolved}
+            resolved = {"epochs": epochs, **recorded, **fitted.resolved}
             return replace(fitted, history=columns, timings=timings, resolved=resolved)
         flows = [with_n_minus_1(flow, sample) for flow in learned]
         agreed = consensus(flows).rounded(sample.dtypes)
@@ -94,7 +99,7 @@ class LearnableCutFlow:
             agreed = tidied(agreed, sample, settings)
         agreed = with_n_minus_1(agreed, sample)
         timings["combine"] = time.perf_counter() - trained
-        return Fitted((*flows, agreed), columns, concerns(agreed, sample), timings, {"epochs": epochs})
+        return Fitted((*flows, agreed), columns, concerns(agreed, sample), timings, {"epochs": epochs, **recorded})
 
     def _refined(
         self, learned: list[CutFlow], sample: EventSample, goal: Objective, context: TrainingContext
@@ -121,6 +126,9 @@ class LearnableCutFlow:
 
         if self.settings.goal is not None:
             msg = f"--objective {self.settings.objective}: needs the events in memory; give enough --memory"
+            raise UsageError(msg)
+        if self.settings.order == "learned":
+            msg = "--order learned: is learned from the events in memory; give enough --memory, or order --features"
             raise UsageError(msg)
         self._require_centers(source.train)
 

@@ -48,6 +48,7 @@ Strategy = Literal["parallel", "sequential"]
 MaskRule = Literal["applied", "published"]
 Combination = Literal["by-side", "published"]
 Scale = Literal["quantiles", "moments"]
+CutOrder = Literal["given", "learned"]
 
 
 class LcfSettings(Settings):
@@ -56,6 +57,8 @@ class LcfSettings(Settings):
     Attributes:
         strategy: whether an observable sees all events or those that earlier cuts keep.
         preset: `lcf` for the published method to the letter.
+        order: in a sequential flow, cuts in the order of the features as `given`, or `learned` from a short parallel
+            training (`cutflow_cli.models.lcf.order`).
         centers: where an observable is divided; the signal's trimmed mean on train for those not given.
         epochs: passes over the training split; None for as many as make the optimiser steps of the paper.
         batch_size: events per step.
@@ -84,6 +87,7 @@ class LcfSettings(Settings):
 
     strategy: Strategy = "parallel"
     preset: Literal["lcf"] | None = None
+    order: CutOrder = "given"
     centers: dict[str, float] = Field(default_factory=dict)
     epochs: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=512, ge=1)
@@ -118,7 +122,7 @@ class LcfSettings(Settings):
         unused: dict[str, str] = {}
         if self.strategy == "parallel":
             why = "in a parallel flow every observable trains on all events; leave it out, or train lcf-sequential"
-            unused = {"mask": why, "min_effective_events": why}
+            unused = {"mask": why, "min_effective_events": why, "order": why}
         elif self.mask == "published":
             why = "the published mask has no such rule; leave it out, or choose --mask applied"
             unused = {"min_effective_events": why}
@@ -134,6 +138,7 @@ class LcfSettings(Settings):
 
 #: What the publication does where our defaults differ (arXiv:2503.22498, sections 2 and 3.2, and its code).
 PUBLISHED: dict[str, Any] = {
+    "order": "given",
     "epochs": 200,
     "batch_size": 512,
     "learning_rate": 1e-3,
