@@ -98,9 +98,7 @@ def round_to_loss(opened: RunEvents, flow: CutFlow, rounding: Rounding) -> tuple
     """
     assert rounding.loss is not None
     if flow.binnings:
-        msg = (
-            "--round-loss: moves one boundary at a time, which cuts in bins have not; use --round or --round-within"
-        )
+        msg = "--round-loss: moves one boundary at a time, which cuts in bins have not; use --round or --round-within"
         raise UsageError(msg)
     search = _Search(opened, flow, rounding.fom)
     before = search.figure

@@ -128,6 +128,7 @@ def test_working_points_keep_their_targets_and_one_is_recommended():
         )
     assert fitted.recommended in ("signal_efficiency=0.5", "signal_efficiency=0.8")
     assert len(fitted.tables["box"]["optimism"]) == 2
+    assert "budget" not in fitted.tables
 
 
 def test_it_stops_when_asked_and_continues(tmp_path):

@@ -126,10 +126,9 @@ class BoxSearch:
         judged = self._judged(whole, context, tell)
         values = [whole.landscape.value(box) for box in boxes]
         best = int(np.argmax(values))
-        tables = {
-            "box": results_table(whole.landscape, agreed, boxes, judged),
-            "budget": budget_table(whole.landscape, judged),
-        }
+        tables = {"box": results_table(whole.landscape, agreed, boxes, judged)}
+        if judged and not self.settings.signal_efficiencies:  # which are judged by target
+            tables["budget"] = budget_table(judged)
         timings = {"prepare": prepared - started, "train": trained - prepared, "combine": time.perf_counter() - trained}
         orders = [order_of(whole.landscape, box) for box in whole.boxes]  # of all events, so that replicas agree on it
         return Fitted(
@@ -138,7 +137,7 @@ class BoxSearch:
             tuple(text for flow in agreed for text in concerns(flow, sample)),
             timings,
             {"bootstrap": bootstrap},
-            tables={name: table for name, table in tables.items() if table},
+            tables=tables,
             recommended=agreed[best].working_point if len(agreed) > 1 else None,
             notes=remarks(whole, settings, agreed, boxes, judged),
         )

@@ -57,8 +57,8 @@ def _of_boxes(boxes: Sequence[Box], judged: Sequence[Judged]) -> Sequence[Judged
     return judged if len(boxes) > 1 else judged[-1:]
 
 
-def budget_table(landscape: Landscape, judged: Sequence[Judged]) -> dict[str, Any]:
-    """Make a row of each number of cuts; none where boxes were judged by target."""
+def budget_table(judged: Sequence[Judged]) -> dict[str, Any]:
+    """Make a row of each number of cuts."""
     return {
         "cuts": np.arange(1, len(judged) + 1, dtype=np.int32),
         "objective_seen": np.array([one.on_train for one in judged]),
