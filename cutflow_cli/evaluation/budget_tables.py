@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from cutflow_cli.budget import Budget, read_budget
 from cutflow_cli.evaluation.numbers import rounded, with_errors
 from cutflow_cli.evaluation.printed import NOTHING, PrintedTable
-from cutflow_cli.models.box.budget import Budget, read_budget
 from cutflow_cli.runs import Run
 
 

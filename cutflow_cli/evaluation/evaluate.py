@@ -15,6 +15,7 @@ import pyarrow as pa
 from cutflow_cli import __version__
 from cutflow_cli.apply.as_run import open_cuts
 from cutflow_cli.artifacts import Action, digest, open_work_directory
+from cutflow_cli.budget import read_budget
 from cutflow_cli.errors import InputError
 from cutflow_cli.evaluation.curve_tables import at_selection_rows, curve_metric_rows, roc_rows
 from cutflow_cli.evaluation.curves import RunCurve, ScoreCollector, run_curves
@@ -55,7 +56,6 @@ from cutflow_cli.events.table import EventsFile
 from cutflow_cli.executor import HERE, Executor
 from cutflow_cli.metrics.options import FigureOptions
 from cutflow_cli.metrics.systematics import require_processes
-from cutflow_cli.models.box.budget import read_budget
 from cutflow_cli.plots.look import Look
 from cutflow_cli.runs import Run, open_run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cutflow_cli.models.box.budget import Budget
+from cutflow_cli.budget import Budget
 from cutflow_cli.plots.backend import Figure, FigureCanvasAgg, MaxNLocator
 from cutflow_cli.plots.style import PETROFF, fit, plain, shortened
 

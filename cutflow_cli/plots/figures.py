@@ -127,7 +127,7 @@ def _figures_of(
     run: Run, computed: Computed, sensitive: Sensitivity | None, against_mass: MassCurves | None, log: bool | None
 ) -> Iterator[tuple[str, Figure]]:
     """Draw the figures of one run, one at a time, each with what its file name ends in."""
-    from cutflow_cli.models.box.budget import read_budget
+    from cutflow_cli.budget import read_budget
     from cutflow_cli.plots import draw_distributions, draw_importances, draw_losses, draw_scan, draw_scores, draw_stacks
     from cutflow_cli.plots.draw_bins import draw_bins
     from cutflow_cli.plots.draw_budget import draw_budget

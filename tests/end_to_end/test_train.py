@@ -96,22 +96,27 @@ def test_a_run_is_trained_once_printed_and_kept(run_cutflow, run_here, mock, tmp
 
 
 def test_every_option_is_recorded_as_it_was_given(run_here, mock, plain, tmp_path):
-    text = run_here("train", "lcf-sequential", "--help", COLUMNS="240").stdout
+    text = run_here("train", "lcf-sequential", "--help", COLUMNS="300").stdout
     options = {name for name in re.findall(r"--([a-z][a-z-]+)", text) if not name.startswith("no-")}
     given = {
         "epochs": ("2", 2), "batch-size": ("64", 64), "learning-rate": ("0.01", 0.01), "threshold": ("0.6", 0.6),
         "min-importance": ("0.1", 0.1), "class-weights": ("physical", "physical"), "negative-weights": ("abs", "abs"),
         "bootstrap": (None, True), "scale": ("moments", "moments"), "mask": ("applied", "applied"),
         "combination": ("published", "published"), "trim": ("0.01", 0.01),
-        "min-effective-events": ("7", 7.0), "no-tidy": (None, False),
+        "min-effective-events": ("7", 7.0), "no-tidy": (None, False), "order": ("given", "given"),
+        "objective": ("asimov", "asimov"), "background-systematic": ("0.1", 0.1),
+        "min-effective-background": ("5", 5.0),
     }  # fmt: skip
     elsewhere = {"features", "center", "split", "split-seed", "folds", "preset", "replicas", "seed", "device", "memory"}
     not_learned = {"out", "settings", "threads", "force", "fresh", "json", "help", "preset", "keep-state", "time-limit"}
     assert options - {name.removeprefix("no-") for name in given} - elsewhere - not_learned == set()
     defaults = LcfSettings().model_dump(exclude={"strategy", "preset", "centers"})
     defaults["epochs"] = "what makes the paper's 39 200 steps: 200 for 100 000 events"  # depends on the sample
+    defaults["objective"] = "the method's own loss"
     for name, value in defaults.items():
-        shown = {True: name, False: f"no-{name}"}.get(value, f"{value:g}" if isinstance(value, float) else value)
+        shown = f"{value:g}" if isinstance(value, float) else value
+        if isinstance(value, bool):
+            shown = name if value else f"no-{name}"
         line = next(line for line in text.splitlines() if f"--{name.replace('_', '-')} " in line)
         assert f"[default: ({shown})]" in line
 

@@ -21,10 +21,11 @@ def home(root, tmp_path):
 
 
 def start_make(home, *words):
+    outer = {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")}
     settings = [f"CUTFLOW={CUTFLOW}", "EVENTS=1000", f"TRAIN_lcf-parallel={LCF}", "EVALUATE=--no-figures"]
     return subprocess.Popen(
         ["make", *settings, *words], cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True, env={**os.environ, "CUTFLOW_LOG_INTERVAL": "0"},
+        start_new_session=True, env={**outer, "CUTFLOW_LOG_INTERVAL": "0"},
     )  # fmt: skip
 
 

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cutflow_cli.budget import enough_cuts, read_budget
 from cutflow_cli.errors import InputError
 from cutflow_cli.evaluation.budget_tables import budget_tables
-from cutflow_cli.models.box.budget import enough_cuts, read_budget
 from cutflow_cli.plots.draw_budget import draw_budget
 from cutflow_cli.plots.style import figure_style
 from cutflow_cli.runs import Run, RunManifest

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from plot_samples import make_run, overlapping, write_events
 
+from cutflow_cli.budget import Budget
 from cutflow_cli.errors import InputError
 from cutflow_cli.evaluation.html.pictures import describe
-from cutflow_cli.models.box.budget import Budget
 from cutflow_cli.plots.draw_budget import draw_budget
 from cutflow_cli.plots.figures import draw_figures
 from cutflow_cli.plots.style import figure_style

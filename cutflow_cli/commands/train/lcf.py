@@ -71,8 +71,7 @@ def lcf_command(strategy: Strategy) -> Callable[..., None]:
         order: Annotated[
             CutOrder | None,
             typer.Option(
-                help="Cuts of a sequential flow in the order of the features as given, or in one that a short parallel "
-                "training finds: first the cut that separates best, then the one that does best behind it, …",
+                help="Cuts in the order of the features, or in one that a short parallel training finds.",
                 show_default="given",
                 rich_help_panel=SELECTION,
             ),

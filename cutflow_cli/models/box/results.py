@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cutflow_cli.models.box.budget import enough_cuts
+from cutflow_cli.budget import enough_cuts
 from cutflow_cli.models.box.landscape import LEAST_ERROR, USELESS, Box, Landscape
 from cutflow_cli.models.box.optimism import Judged
 from cutflow_cli.models.box.settings import BoxSettings
