@@ -32,15 +32,7 @@ def box(
             rich_help_panel=TRAINING,
         ),
     ] = None,
-    background_systematic: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X",
-            help="Systematic uncertainty of B as a fraction, part of sigma_b beside its statistical error.",
-            show_default="0",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
+    background_systematic: options.BackgroundSystematic = None,
     signal_efficiencies: Annotated[
         str | None,
         typer.Option(

@@ -67,15 +67,15 @@ def judge(
     """
     parts = int(part.max()) + 1
     seen: list[list[float]] = []
-    kept: list[list[tuple[Kept, float]]] = []
+    kept: list[list[Kept]] = []
     for number in range(parts):
         inside = _on(landscape, part != number, parts / (parts - 1))
         outside = _on(landscape, part == number, float(parts))
         boxes = find(inside)
         seen.append([inside.value(box) for box in boxes])
-        kept.append([(_honest(outside, box), 1.0) for box in boxes])
+        kept.append([_honest(outside, box) for box in boxes])
     count = min(len(row) for row in seen)
-    return [_judged(landscape, [row[k] for row in seen], [row[k][0] for row in kept]) for k in range(count)]
+    return [_judged(landscape, [row[k] for row in seen], [row[k] for row in kept]) for k in range(count)]
 
 
 def _honest(landscape: Landscape, box: Box) -> Kept:
