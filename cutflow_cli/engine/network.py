@@ -36,6 +36,8 @@ __all__ = ["LANES", "Architecture", "Initial", "Networks", "load_networks"]
 _ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh}
 #: Numbers that one layer of one replica may hold in one evaluation; more events are taken in blocks.
 _LAYER_SIZE = 2**19
+#: How many times larger blocks are on a GPU, which has no use for a cache that holds one.
+_GPU_BLOCKS = 8
 #: Events are evaluated in multiples of this, 64 bytes of single precision, so that no replica shares a vector register
 #: with another.
 LANES = 16
@@ -101,7 +103,8 @@ class Networks:
     def block(self) -> int:
         """How many events may be evaluated at once: a multiple of `LANES`, whatever the replicas."""
         widest = max(self.architecture.features, *(outputs for _, outputs in self.architecture.layers))
-        return max(1, _LAYER_SIZE // (widest * LANES)) * LANES
+        size = _LAYER_SIZE if self.values.device.type == "cpu" else _GPU_BLOCKS * _LAYER_SIZE
+        return max(1, size // (widest * LANES)) * LANES
 
     def inputs(self, x: NDArray[Any]) -> torch.Tensor:
         """Scale features and put them on the device: shape (events, features), NaN where a value is not finite."""

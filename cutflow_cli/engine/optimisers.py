@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -29,6 +30,24 @@ class Optimiser(Protocol):
     def step(self, gradient: torch.Tensor) -> None:
         """Take one step against a gradient of shape (replicas, parameters)."""
 
+    def columns(self, rates: NDArray[np.float64]) -> torch.Tensor:
+        """Count some steps as taken, and return what `move` needs for them.
+
+        Args:
+            rates: learning rates of each step, shape (steps, replicas).
+
+        Returns:
+            A row for each step, shape (steps, replicas, 1), on the device.
+        """
+
+    def move(self, gradient: torch.Tensor, column: torch.Tensor) -> None:
+        """Take one of those steps, without a word from the host.
+
+        Args:
+            gradient: shape (replicas, parameters).
+            column: the step's row, shape (replicas, 1).
+        """
+
     def state(self) -> Arrays:
         """Return what the next step depends on."""
 
@@ -36,7 +55,26 @@ class Optimiser(Protocol):
         """Go back to a state."""
 
 
-class Sgd:
+class _Stepwise(ABC):
+    """What optimisers have in common: a step is one row of `columns` and a `move`."""
+
+    rates: NDArray[np.float64]
+    _values: torch.Tensor
+
+    def step(self, gradient: torch.Tensor) -> None:
+        """Take one step against a gradient of shape (replicas, parameters)."""
+        self.move(gradient, self.columns(self.rates[None])[0])
+
+    def columns(self, rates: NDArray[np.float64]) -> torch.Tensor:
+        """See `Optimiser`."""
+        return torch.as_tensor(rates[..., None]).to(self._values)
+
+    @abstractmethod
+    def move(self, gradient: torch.Tensor, column: torch.Tensor) -> None:
+        """See `Optimiser`."""
+
+
+class Sgd(_Stepwise):
     """Plain gradient descent: p ← p - rate · g.
 
     Args:
@@ -48,9 +86,9 @@ class Sgd:
         self._values = values
         self.rates = np.broadcast_to(np.asarray(rate, dtype=np.float64), len(values)).copy()
 
-    def step(self, gradient: torch.Tensor) -> None:
-        """Take one step against a gradient of shape (replicas, parameters)."""
-        self._values.sub_(_column(self.rates, self._values) * gradient)
+    def move(self, gradient: torch.Tensor, column: torch.Tensor) -> None:
+        """See `Optimiser`."""
+        self._values.sub_(column * gradient)
 
     def state(self) -> Arrays:
         """Return what the next step depends on."""
@@ -61,7 +99,7 @@ class Sgd:
         self.rates[...] = state["optimiser/rates"]
 
 
-class Adam:
+class Adam(_Stepwise):
     """Adam (Kingma & Ba 2015) as Keras has it, with ε beside the uncorrected root of the second moment.
 
     Torch's own divides by the corrected root plus ε; the two differ only where gradients are as small as ε.
@@ -78,14 +116,20 @@ class Adam:
         self._first, self._second = torch.zeros_like(values), torch.zeros_like(values)
         self._steps = 0
 
-    def step(self, gradient: torch.Tensor) -> None:
-        """Take one step against a gradient of shape (replicas, parameters)."""
-        self._steps += 1
-        rates = self.rates * np.sqrt(1 - _BETA2**self._steps) / (1 - _BETA1**self._steps)
+    def columns(self, rates: NDArray[np.float64]) -> torch.Tensor:
+        """See `Optimiser`."""
+        rows = []
+        for row in rates:
+            self._steps += 1
+            rows.append(row * np.sqrt(1 - _BETA2**self._steps) / (1 - _BETA1**self._steps))
+        return super().columns(np.stack(rows))
+
+    def move(self, gradient: torch.Tensor, column: torch.Tensor) -> None:
+        """See `Optimiser`."""
         self._first.lerp_(gradient, 1 - _BETA1)
         self._second.mul_(_BETA2).addcmul_(gradient, gradient, value=1 - _BETA2)
         move = self._first / self._second.sqrt().add_(self._epsilon)
-        self._values.sub_(move.mul_(_column(rates, self._values)))
+        self._values.sub_(move.mul_(column))
 
     def state(self) -> Arrays:
         """Return what the next step depends on."""
@@ -104,7 +148,7 @@ class Adam:
         self._second.copy_(torch.as_tensor(state["optimiser/second"]))
 
 
-class Rmsprop:
+class Rmsprop(_Stepwise):
     """RMSprop (Hinton 2012) as Keras has it, with ε below the root; the default optimiser of Keras' `compile`.
 
     Args:
@@ -118,11 +162,11 @@ class Rmsprop:
         self.rates = np.broadcast_to(np.asarray(rate, dtype=np.float64), len(values)).copy()
         self._second = torch.zeros_like(values)
 
-    def step(self, gradient: torch.Tensor) -> None:
-        """Take one step against a gradient of shape (replicas, parameters)."""
+    def move(self, gradient: torch.Tensor, column: torch.Tensor) -> None:
+        """See `Optimiser`."""
         self._second.mul_(_RHO).addcmul_(gradient, gradient, value=1 - _RHO)
         move = gradient / (self._second + self._epsilon).sqrt_()
-        self._values.sub_(move.mul_(_column(self.rates, self._values)))
+        self._values.sub_(move.mul_(column))
 
     def state(self) -> Arrays:
         """Return what the next step depends on."""
@@ -132,10 +176,6 @@ class Rmsprop:
         """Go back to a state."""
         self.rates[...] = state["optimiser/rates"]
         self._second.copy_(torch.as_tensor(state["optimiser/second"]))
-
-
-def _column(rates: NDArray[np.float64], like: torch.Tensor) -> torch.Tensor:
-    return torch.as_tensor(rates[:, None]).to(like)
 
 
 class PlateauSchedule:

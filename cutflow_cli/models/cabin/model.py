@@ -61,7 +61,7 @@ class CabinScan:
     Args:
         settings: what to train.
         path: `fused` for the compiled CPU kernel, `torch` for autograd on any device; `auto` takes the first where it
-            can (on a CPU, with weights of ±1 and a steepness that it covers).
+            can (on a CPU, with weights of ±1 and a steepness that it covers), and all replicas at once on CUDA.
     """
 
     def __init__(self, settings: CabinSettings, path: Path = "auto") -> None:
@@ -279,6 +279,10 @@ class CabinScan:
     def _stepper(self, data: Prepared, weights: Sequence[Array], neurons: Neurons, context: TrainingContext) -> Stepper:
         from cutflow_cli.models.cabin.fused import FusedStepper
 
+        if self._path == "auto" and context.device != "cpu":
+            from cutflow_cli.models.cabin.batched import BatchedStepper
+
+            return BatchedStepper(data, weights, neurons, self.settings, context.device)
         if self._path == "torch" or (self._path == "auto" and not self._covered(context)):
             from cutflow_cli.models.cabin.torch_path import TorchStepper
 

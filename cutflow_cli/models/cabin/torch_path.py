@@ -1,4 +1,4 @@
-"""The stepper of CABIN in torch: for CUDA, for learned weights, and the reference that the kernel is tested against.
+"""The stepper of CABIN in torch: for learned weights, and the reference that the other two are tested against.
 
 The loss is written as the paper writes it and differentiated by autograd. Replicas are trained one after the other;
 sub-networks share a pass as far as memory allows.

@@ -1,7 +1,8 @@
 """The stepper of LCF in torch: for CUDA, and the reference that the compiled kernel is tested against.
 
 Replicas are the leading dimension of every tensor. The loss is written as the paper writes it and differentiated by
-autograd; only Adam is ours, in Keras' form, whose epsilon torch places elsewhere.
+autograd; only Adam is ours, in Keras' form, whose epsilon torch places elsewhere. Events stay on the device, where
+CUDA replays what was recorded of a batch (`engine.graphs`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from cutflow_cli.engine.checkpoint import Arrays
+from cutflow_cli.engine.graphs import Step
+from cutflow_cli.engine.orders import Orders
 from cutflow_cli.engine.randomness import epoch_order
 from cutflow_cli.models.lcf import combine as rules
 from cutflow_cli.models.lcf.constants import (
@@ -133,10 +136,11 @@ def batch_loss(
     """
     features, events = u.shape[2], u.shape[1]
     values = torch.nan_to_num(u, nan=0.0)
-    share = torch.softmax(params[..., K], dim=-1)
+    column = params.unbind(dim=-1)  # one operation of autograd, where an index each would be five
+    share = torch.softmax(column[K], dim=-1)
     z = values + centres
-    lower_logit = (params[..., WL] * share)[:, None] * z + params[:, None, :, BL]
-    upper_logit = (params[..., WU] * share)[:, None] * z + params[:, None, :, BU]
+    lower_logit = (column[WL] * share)[:, None] * z + column[BL][:, None]
+    upper_logit = (column[WU] * share)[:, None] * z + column[BU][:, None]
     a = sign[..., None] * torch.where(values < 0, lower_logit, upper_logit)
     cross_entropy = torch.nn.functional.softplus(a.clamp(-LOGIT_CLIP, LOGIT_CLIP))
     # comparisons with a missing value are false, so it counts nowhere and fails every cut
@@ -169,62 +173,72 @@ class TorchStepper:
         dtype: torch.dtype = torch.float32,
         order: Order = epoch_order,
     ) -> None:
-        self._settings, self._seed, self._replicas, self._order = settings, seed, tuple(replicas), order
+        self._settings, self._replicas = settings, tuple(replicas)
         self._lcf = LcfState(data.u.shape[1], seed, self._replicas)
         self._device, self._dtype = torch.device(device), dtype
+        self._orders = Orders(seed, self._replicas, len(data.u), self._device, order)
         self._u, self._sign = self._tensor(data.u), self._tensor(data.sign)
         weights = [replica_weights(data, settings, seed, replica) for replica in self._replicas]
         self._weight = self._tensor(np.stack(weights))
+        self._rows = torch.arange(len(self._replicas), device=self._device)[:, None]
         self._centres, self._limits = self._tensor(data.standard_centre), self._tensor(data.limits)
-        self._load()
-
-    def _tensor(self, values: NDArray[np.floating]) -> torch.Tensor:
-        return torch.as_tensor(np.ascontiguousarray(values), dtype=self._dtype, device=self._device)
-
-    def _load(self) -> None:
         self._params, self._first, self._second = (
             self._tensor(values) for values in (self._lcf.params, self._lcf.first, self._lcf.second)
         )
+        self._unmasked = torch.as_tensor(self._lcf.unmasked, device=self._device).clone()
+        self._sums = torch.zeros(len(self._replicas), dtype=torch.float64, device=self._device)
+        self._step = Step(self._batch, self._device)
+
+    def _tensor(self, values: NDArray[np.floating]) -> torch.Tensor:
+        """Copy to the device."""
+        return torch.tensor(np.ascontiguousarray(values), dtype=self._dtype, device=self._device)
 
     def run_epoch(self, epoch: int) -> dict[str, NDArray[np.float64]]:
         """Train every replica for one epoch."""
-        settings, events = self._settings, len(self._u)
-        rule = mask_rule(settings)
-        if rule == SEQUENTIAL_APPLIED:
+        events, batch = len(self._u), self._settings.batch_size
+        if mask_rule(self._settings) == SEQUENTIAL_APPLIED:
             self._lcf.unmasked[...] = self._starved()
-        unmasked = torch.as_tensor(self._lcf.unmasked, device=self._device)
-        orders = np.stack([self._order(self._seed, replica, epoch, events) for replica in self._replicas])
-        order = torch.as_tensor(orders, dtype=torch.int64, device=self._device)
-        rows = torch.arange(len(self._replicas), device=self._device)[:, None]
-        step = epoch * -(-events // settings.batch_size)
-        sums = torch.zeros(len(self._replicas), dtype=torch.float64, device=self._device)
-        for start in range(0, events, settings.batch_size):
-            index = order[:, start : start + settings.batch_size]
-            params = self._params.detach().requires_grad_()
-            loss = batch_loss(
-                params,
-                self._u[index],
-                self._sign[index],
-                self._weight[rows, index],
-                self._centres,
-                self._limits,
-                unmasked,
-                rule,
-                logit(settings.threshold),
-                settings.min_importance,
-                settings.by_side,
-            )
-            (gradient,) = torch.autograd.grad(loss.sum(), params)
-            step += 1
-            self._adam(gradient, step)
-            sums += loss.detach().double() * index.shape[1]
-        return {"loss": (sums / events).cpu().numpy()}
+        self._unmasked.copy_(torch.as_tensor(self._lcf.unmasked))
+        starts = range(0, events, batch)
+        orders, rates = self._orders(epoch), self._rates(epoch * len(starts), len(starts))
+        self._sums.zero_()
+        for start, rate in zip(starts, rates, strict=True):
+            self._step(orders[:, start : start + batch].long(), rate)
+        return {"loss": (self._sums / events).cpu().numpy()}
 
-    def _adam(self, gradient: torch.Tensor, step: int) -> None:
-        rate = self._settings.learning_rate * math.sqrt(1 - BETA2**step) / (1 - BETA1**step)
+    def _batch(self, index: torch.Tensor, rate: torch.Tensor) -> None:
+        """Take one step of Adam.
+
+        Args:
+            index: which events each replica sees, shape (replicas, batch).
+            rate: of this step, a single number.
+        """
+        settings = self._settings
+        params = self._params.detach().requires_grad_()
+        loss = batch_loss(
+            params,
+            self._u[index],
+            self._sign[index],
+            self._weight[self._rows, index],
+            self._centres,
+            self._limits,
+            self._unmasked,
+            mask_rule(settings),
+            logit(settings.threshold),
+            settings.min_importance,
+            settings.by_side,
+        )
+        (gradient,) = torch.autograd.grad(loss.sum(), params)
         self._first += (gradient - self._first) * (1 - BETA1)
         self._second += (gradient * gradient - self._second) * (1 - BETA2)
-        self._params = self._params - rate * self._first / (self._second.sqrt() + EPSILON)
+        self._params -= rate * self._first / (self._second.sqrt() + EPSILON)
+        self._sums += loss.detach().double() * index.shape[1]
+
+    def _rates(self, done: int, steps: int) -> torch.Tensor:
+        """Return Adam's rate, corrected for the moments' start, of the steps after so many, on the device."""
+        taken = range(done + 1, done + steps + 1)
+        rates = [self._settings.learning_rate * math.sqrt(1 - BETA2**t) / (1 - BETA1**t) for t in taken]
+        return self._tensor(np.array(rates))
 
     def _starved(self) -> NDArray[np.bool_]:
         """Say which features too few effective events of a class reach, shape (replicas, features)."""
@@ -251,4 +265,5 @@ class TorchStepper:
     def restore(self, state: Arrays) -> None:
         """Go back to a state."""
         self._lcf.restore(state)
-        self._load()
+        for name, values in (("params", self._params), ("first", self._first), ("second", self._second)):
+            values.copy_(torch.as_tensor(getattr(self._lcf, name)))

@@ -12,9 +12,11 @@ from torch.nn.functional import pad
 
 from cutflow_cli.engine.checkpoint import Arrays
 from cutflow_cli.engine.early_stopping import EarlyStopping
+from cutflow_cli.engine.graphs import Step
 from cutflow_cli.engine.network import LANES, Networks
 from cutflow_cli.engine.optimisers import Adam, Optimiser, PlateauSchedule, Rmsprop, Sgd
-from cutflow_cli.engine.randomness import Stream, epoch_order, generator
+from cutflow_cli.engine.orders import Orders
+from cutflow_cli.engine.randomness import Stream, generator
 from cutflow_cli.models.mlp.prepare import Prepared
 from cutflow_cli.models.mlp.settings import MlpSettings
 
@@ -43,24 +45,20 @@ class Events:
     def __len__(self) -> int:
         return self._events
 
-    def loss(
-        self, networks: Networks, start: int, stop: int, weight: torch.Tensor, order: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    def loss(self, networks: Networks, rows: slice | torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """Sum the weighted cross entropy over some events, for each replica.
 
         Args:
             networks: to be judged.
-            start: position of the first event, in steps of `LANES` without an order.
-            stop: position after the last.
+            rows: which events: all from a start, a multiple of `LANES`, to a stop, or those of each replica, integers
+                of shape (replicas, some).
             weight: as `weight` above, for all replicas or each.
-            order: the order in which each replica sees them, shape (replicas, events); None for their own.
         """
-        missing = (start - stop) % LANES
-        if order is None:
-            rows = slice(start, stop + missing)
+        if isinstance(rows, slice):
+            rows = slice(rows.start, rows.stop + (rows.start - rows.stop) % LANES)
             inputs, label, weight = self.inputs[rows], self.label[rows], weight[:, rows]
         else:
-            index = pad(order[:, start:stop].long(), (0, missing), value=self._events)
+            index = pad(rows.long(), (0, -rows.shape[1] % LANES), value=self._events)
             inputs, label = self.inputs[index], self.label[index]
             weight = weight[0, index] if len(weight) == 1 else weight.gather(1, index)
         logits = networks.logits(inputs)
@@ -93,7 +91,7 @@ class MlpStepper:
         seed: int,
         replicas: Sequence[int],
     ) -> None:
-        self.networks, self._settings, self._seed, self._replicas = networks, settings, seed, tuple(replicas)
+        self.networks, self._settings, self._replicas = networks, settings, tuple(replicas)
         self._train, self._validation, self._weight = train, validation, train.weight
         if settings.bootstrap:
             counts = [generator(seed, replica, Stream.BOOTSTRAP).poisson(1.0, len(train)) for replica in replicas]
@@ -102,6 +100,10 @@ class MlpStepper:
         self._schedule = PlateauSchedule(len(networks), settings.halve_after) if settings.halve_after else None
         self._stopping = EarlyStopping(networks.values, patience) if patience else None
         self._block = networks.block
+        self._orders = Orders(seed, replicas, len(train), networks.values.device)
+        self._total = torch.zeros(len(networks), dtype=torch.float64, device=networks.values.device)
+        self._whole = Step(self._whole_step, networks.values.device)
+        self._batch = Step(self._batch_step, networks.values.device)
 
     @property
     def finished(self) -> bool:
@@ -126,14 +128,16 @@ class MlpStepper:
         """Train every replica for one epoch."""
         events = len(self._train)
         batch = self._settings.batch(events)
-        order = None
-        if batch < events:
-            orders = [epoch_order(self._seed, replica, epoch, events) for replica in self._replicas]
-            order = torch.as_tensor(np.stack(orders), device=self.networks.values.device)
-        total = torch.zeros(len(self._replicas), dtype=torch.float64, device=self.networks.values.device)
-        for start in range(0, events, batch):
-            total += self._step(start, min(start + batch, events), order)
-        terms = {"loss": (total / events).cpu().numpy()}
+        starts = range(0, events, batch)
+        columns = self._optimiser.columns(np.tile(self._optimiser.rates, (len(starts), 1)))
+        self._total.zero_()
+        if batch == events:
+            self._whole(columns[0])
+        else:
+            orders = self._orders(epoch)
+            for start, column in zip(starts, columns, strict=True):
+                self._batch(orders[:, start : start + batch], column)
+        terms = {"loss": (self._total / events).cpu().numpy()}
         if self._validation is not None:
             terms["validation_loss"] = self._validation_loss(self._validation)
         watched = terms.get("validation_loss", terms["loss"])
@@ -144,22 +148,39 @@ class MlpStepper:
             self._optimiser.rates[self._stopping.last_epoch > 0] = 0.0
         return terms
 
-    def _step(self, start: int, stop: int, order: torch.Tensor | None) -> torch.Tensor:
-        """Take one step on a batch; return the sum of its loss, before the step."""
+    def _whole_step(self, column: torch.Tensor) -> None:
+        """Take one step on all events."""
+        self._descend([slice(*rows) for rows in self._blocks(len(self._train))], len(self._train), column)
+
+    def _batch_step(self, order: torch.Tensor, column: torch.Tensor) -> None:
+        """Take one step on a batch, shape (replicas, events)."""
+        self._descend([order[:, slice(*rows)] for rows in self._blocks(order.shape[1])], order.shape[1], column)
+
+    def _blocks(self, events: int) -> list[tuple[int, int]]:
+        return [(first, min(first + self._block, events)) for first in range(0, events, self._block)]
+
+    def _descend(self, blocks: Sequence[slice | torch.Tensor], events: int, column: torch.Tensor) -> None:
+        """Take one step, and add the sum of the loss before it.
+
+        Args:
+            blocks: events that are taken at once, see `Events.loss`.
+            events: how many there are in all.
+            column: see `Optimiser.move`.
+        """
         gradient = torch.zeros_like(self.networks.values)
-        total = torch.zeros(len(gradient), dtype=torch.float64, device=gradient.device)
-        for first in range(start, stop, self._block):
-            loss = self._train.loss(self.networks, first, min(first + self._block, stop), self._weight, order)
-            gradient += self.networks.gradient(loss / (stop - start))
+        total = torch.zeros_like(self._total)
+        for rows in blocks:
+            loss = self._train.loss(self.networks, rows, self._weight)
+            gradient += self.networks.gradient(loss / events)
             total += loss.detach()
-        self._optimiser.step(gradient)
-        return total
+        self._optimiser.move(gradient, column)
+        self._total += total
 
     def _validation_loss(self, events: Events) -> NDArray[np.float64]:
-        total = torch.zeros(len(self._replicas), dtype=torch.float64, device=self.networks.values.device)
+        total = torch.zeros_like(self._total)
         with torch.no_grad():
-            for start in range(0, len(events), self._block):
-                total += events.loss(self.networks, start, min(start + self._block, len(events)), events.weight)
+            for rows in self._blocks(len(events)):
+                total += events.loss(self.networks, slice(*rows), events.weight)
         return np.asarray((total / len(events)).cpu().numpy())
 
     def state(self) -> Arrays:

@@ -10,28 +10,33 @@ from numpy.typing import NDArray
 
 from cutflow_cli.engine.network import Networks
 from cutflow_cli.models.punzi.prepare import Prepared
-from cutflow_cli.models.punzi.sums import slot_sums
+from cutflow_cli.models.punzi.sums import FixedPoint, slot_sums
+
+#: Rows of a split for each replica, shape (replicas, batch).
+Order = NDArray[np.int32] | torch.Tensor
+#: What logits are multiplied by; on CUDA a single number on the device.
+Sharpness = float | torch.Tensor
 
 
 class Backend(Protocol):
     """Computes on the events of one split, for all replicas of a group.
 
-    Orders are rows of the split for each replica, shape (replicas, batch).
+    Orders are rows of the split for each replica, shape (replicas, batch), each row at most once.
     """
 
-    def outputs(self, order: NDArray[np.int32], sharpness: float) -> torch.Tensor:
+    def outputs(self, order: Order, sharpness: Sharpness) -> torch.Tensor:
         """Return sigmoid(sharpness × logit), shape (replicas, batch), and remember the pass for `gradient`."""
 
-    def sums(self, outputs: torch.Tensor, order: NDArray[np.int32]) -> torch.Tensor:
+    def sums(self, outputs: torch.Tensor, order: Order) -> torch.Tensor:
         """Return Σ output·weight and Σ output·weight² of each slot, float64, shape (replicas, 2, slots)."""
 
-    def slopes(self, outputs: torch.Tensor, order: NDArray[np.int32], by_sum: torch.Tensor) -> torch.Tensor:
+    def slopes(self, outputs: torch.Tensor, order: Order, by_sum: torch.Tensor) -> torch.Tensor:
         """Return the derivative of the loss by sharpness × logit, shape (replicas, batch), from that by the sums."""
 
-    def gradient(self, order: NDArray[np.int32], slopes: torch.Tensor, sharpness: float) -> torch.Tensor:
+    def gradient(self, order: Order, slopes: torch.Tensor, sharpness: Sharpness) -> torch.Tensor:
         """Return the derivative by the parameters, shape (replicas, parameters)."""
 
-    def cross_entropy(self, outputs: torch.Tensor, order: NDArray[np.int32]) -> tuple[torch.Tensor, torch.Tensor]:
+    def cross_entropy(self, outputs: torch.Tensor, order: Order) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the mean weighted cross entropy of each replica, and its derivative by the logit of each event."""
 
 
@@ -48,7 +53,7 @@ class _Split:
         self.cross_entropy_weight = torch.as_tensor(data.cross_entropy_weight * factor, device=device).to(self.label)
         self.slot = data.slot
 
-    def cross_entropy(self, outputs: torch.Tensor, order: NDArray[np.int32]) -> tuple[torch.Tensor, torch.Tensor]:
+    def cross_entropy(self, outputs: torch.Tensor, order: Order) -> tuple[torch.Tensor, torch.Tensor]:
         index = torch.as_tensor(order, dtype=torch.int64, device=outputs.device)
         label = self.label[index]
         weight = self.cross_entropy_weight
@@ -71,40 +76,44 @@ class TorchBackend(_Split):
         super().__init__(data, networks, slots, counts)
         device = networks.values.device
         self._inputs = networks.inputs(data.x)
-        self._slot = torch.as_tensor(data.slot, dtype=torch.int64, device=device)
-        both = np.stack([self.weight, self.squared], axis=1)
-        self._weights = torch.as_tensor(both, device=device)
+        slot = torch.as_tensor(data.slot, dtype=torch.int64)
+        weights = torch.as_tensor(np.stack([self.weight, self.squared], axis=1))
+        self._slot, self._weights = slot.to(device), weights.to(device)
+        self._fixed = FixedPoint(weights, slot, slots, device) if device.type == "cuda" else None
         self._logits = torch.empty(0)
 
-    def outputs(self, order: NDArray[np.int32], sharpness: float) -> torch.Tensor:
+    def outputs(self, order: Order, sharpness: Sharpness) -> torch.Tensor:
         """See `Backend`."""
         index = torch.as_tensor(order, dtype=torch.int64, device=self._inputs.device)
         self._logits = self.networks.logits(self._inputs[index])
         return torch.sigmoid(sharpness * self._logits.detach())
 
-    def _of(self, order: NDArray[np.int32]) -> tuple[torch.Tensor, torch.Tensor]:
+    def _slots_of(self, order: Order) -> torch.Tensor:
         index = torch.as_tensor(order, dtype=torch.int64, device=self._inputs.device)
-        weights = self._weights
+        return self._slot[index][:, None].expand(-1, 2, -1)
+
+    def _of(self, weights: torch.Tensor, order: Order) -> torch.Tensor:
+        index = torch.as_tensor(order, dtype=torch.int64, device=self._inputs.device)
         if len(weights) == 1:
-            chosen = weights[0][:, index].transpose(0, 1)
-        else:
-            chosen = weights.gather(2, index[:, None].expand(-1, 2, -1))
-        return self._slot[index][:, None].expand(-1, 2, -1), chosen
+            return weights[0][:, index].transpose(0, 1)
+        return weights.gather(2, index[:, None].expand(-1, 2, -1))
 
-    def sums(self, outputs: torch.Tensor, order: NDArray[np.int32]) -> torch.Tensor:
+    def sums(self, outputs: torch.Tensor, order: Order) -> torch.Tensor:
         """See `Backend`."""
-        slot, weights = self._of(order)
-        return slot_sums(outputs[:, None] * weights, slot, self.slots)
+        slot = self._slots_of(order)
+        if self._fixed is None:
+            return slot_sums(outputs[:, None] * self._of(self._weights, order), slot, self.slots)
+        return self._fixed.sums(outputs[:, None] * self._of(self._fixed.weights, order), slot)
 
-    def slopes(self, outputs: torch.Tensor, order: NDArray[np.int32], by_sum: torch.Tensor) -> torch.Tensor:
+    def slopes(self, outputs: torch.Tensor, order: Order, by_sum: torch.Tensor) -> torch.Tensor:
         """See `Backend`."""
-        slot, weights = self._of(order)
-        by_output = (by_sum.gather(2, slot) * weights).sum(dim=1)
+        by_output = (by_sum.gather(2, self._slots_of(order)) * self._of(self._weights, order)).sum(dim=1)
         return (by_output * outputs * (1 - outputs)).to(outputs.dtype)
 
-    def gradient(self, order: NDArray[np.int32], slopes: torch.Tensor, sharpness: float) -> torch.Tensor:
+    def gradient(self, order: Order, slopes: torch.Tensor, sharpness: Sharpness) -> torch.Tensor:
         """See `Backend`."""
-        return self.networks.gradient((self._logits * (slopes * sharpness)).sum(dim=1))
+        logits, self._logits = self._logits, torch.empty(0)  # what remembers a pass keeps its memory
+        return self.networks.gradient((logits * (slopes * sharpness)).sum(dim=1))
 
 
 class FusedBackend(_Split):
@@ -126,35 +135,39 @@ class FusedBackend(_Split):
         self._units = np.array([networks.architecture.features, *networks.architecture.hidden, 1])
         self._values = networks.values.numpy()  # shares memory, so that it is always the present parameters
 
-    def outputs(self, order: NDArray[np.int32], sharpness: float) -> torch.Tensor:
+    def outputs(self, order: Order, sharpness: Sharpness) -> torch.Tensor:
         """See `Backend`."""
-        found = np.empty(order.shape, dtype=np.float32)
+        rows = np.asarray(order)
+        found = np.empty(rows.shape, dtype=np.float32)
         for row, params in enumerate(self._values):
-            self._kernel.forward(params, self._units, self._x, order[row], np.float32(sharpness), found[row])
+            self._kernel.forward(params, self._units, self._x, rows[row], np.float32(sharpness), found[row])
         return torch.from_numpy(found)
 
-    def sums(self, outputs: torch.Tensor, order: NDArray[np.int32]) -> torch.Tensor:
+    def sums(self, outputs: torch.Tensor, order: Order) -> torch.Tensor:
         """See `Backend`."""
-        found = np.zeros((len(order), 2, self.slots))
+        rows = np.asarray(order)
+        found = np.zeros((len(rows), 2, self.slots))
         for row, values in enumerate(outputs.numpy()):
             weight, squared = self._weights(row)
-            self._kernel.add_to_slots(values, order[row], self.slot, weight, squared, found[row])
+            self._kernel.add_to_slots(values, rows[row], self.slot, weight, squared, found[row])
         return torch.from_numpy(found)
 
-    def slopes(self, outputs: torch.Tensor, order: NDArray[np.int32], by_sum: torch.Tensor) -> torch.Tensor:
+    def slopes(self, outputs: torch.Tensor, order: Order, by_sum: torch.Tensor) -> torch.Tensor:
         """See `Backend`."""
-        found = np.empty(order.shape, dtype=np.float32)
+        rows = np.asarray(order)
+        found = np.empty(rows.shape, dtype=np.float32)
         for row, values in enumerate(outputs.numpy()):
             weight, squared = self._weights(row)
             slope = by_sum[row].numpy()
-            self._kernel.slopes_from_slots(values, order[row], self.slot, weight, squared, slope, found[row])
+            self._kernel.slopes_from_slots(values, rows[row], self.slot, weight, squared, slope, found[row])
         return torch.from_numpy(found)
 
-    def gradient(self, order: NDArray[np.int32], slopes: torch.Tensor, sharpness: float) -> torch.Tensor:
+    def gradient(self, order: Order, slopes: torch.Tensor, sharpness: Sharpness) -> torch.Tensor:
         """See `Backend`."""
+        rows = np.asarray(order)
         found = np.empty(self._values.shape)
         for row, by_logit in enumerate((slopes * sharpness).numpy()):
-            self._kernel.backward(self._values[row], self._units, self._x, order[row], by_logit, found[row])
+            self._kernel.backward(self._values[row], self._units, self._x, rows[row], by_logit, found[row])
         return torch.from_numpy(found).float()
 
     def _weights(self, row: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

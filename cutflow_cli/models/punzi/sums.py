@@ -9,7 +9,7 @@ event's output is that by its slot.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -38,6 +38,9 @@ class Layout:
     edges: NDArray[np.floating]
     first: NDArray[np.int64]
     stop: NDArray[np.int64]
+    _on_device: dict[torch.device, tuple[torch.Tensor, torch.Tensor]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, windows: Windows, sample: EventSample) -> Layout:
@@ -99,8 +102,15 @@ class Layout:
             Background in its window and its own signal, each of shape (…, hypotheses).
         """
         cumulative = torch.nn.functional.pad(torch.cumsum(sums[..., : self.cells], dim=-1), (1, 0))
-        first, stop = (torch.as_tensor(index, device=sums.device) for index in (self.first, self.stop))
+        first, stop = self._bounds(sums.device)
         return cumulative[..., stop] - cumulative[..., first], sums[..., self.cells :]
+
+    def _bounds(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return `first` and `stop` on a device, copied there once."""
+        if device not in self._on_device:
+            first, stop = (torch.as_tensor(index, device=device) for index in (self.first, self.stop))
+            self._on_device[device] = first, stop
+        return self._on_device[device]
 
 
 def slot_sums(values: torch.Tensor, slot: torch.Tensor, slots: int) -> torch.Tensor:
@@ -116,3 +126,34 @@ def slot_sums(values: torch.Tensor, slot: torch.Tensor, slots: int) -> torch.Ten
     """
     zeros = torch.zeros(*values.shape[:-1], slots, dtype=torch.float64, device=values.device)
     return zeros.scatter_add(-1, slot, values.double())
+
+
+class FixedPoint:
+    """Sums by slot on a GPU, where events are added in no order, that are the same each time.
+
+    Sums of floating-point numbers depend on the order. These are of integers, in units of 2⁻⁶¹ of the largest sum that
+    the slot can have, rounded up to a power of two: more digits than double precision has.
+
+    Args:
+        weights: of each event, float64 of shape (…, events); outputs that they are multiplied by lie in [0, 1].
+        slot: of each event, from 0, shape (events,); like the weights on the host, which adds in one order.
+        slots: how many there are.
+        device: where to sum.
+    """
+
+    def __init__(self, weights: torch.Tensor, slot: torch.Tensor, slots: int, device: torch.device) -> None:
+        everywhere = slot.expand(weights.shape)
+        exponent = torch.frexp(slot_sums(weights.abs(), everywhere, slots)).exponent
+        unit = torch.ldexp(torch.ones(exponent.shape, dtype=torch.float64), exponent - 61)
+        self.weights = (weights / unit.gather(-1, everywhere)).to(device)
+        self._unit = unit.to(device)
+
+    def sums(self, values: torch.Tensor, slot: torch.Tensor) -> torch.Tensor:
+        """Add up by slot, shape (…, slots).
+
+        Args:
+            values: outputs times `weights` of some events, each at most once, shape (…, some).
+            slot: of each, same shape.
+        """
+        zeros = torch.zeros(*values.shape[:-1], self._unit.shape[-1], dtype=torch.int64, device=values.device)
+        return zeros.scatter_add(-1, slot, values.round().long()).double() * self._unit
