@@ -72,7 +72,11 @@ class SplitStream:
         """Read the file from beginning to end; yield each batch, and what of it is in the split."""
         for batch in read_ahead(self._events.batches((*self.features, ROW))):
             self._look()
-            yield batch, select(batch, self._split)
+            yield batch, self.part(batch)
+
+    def part(self, batch: EventBatch) -> EventBatch:
+        """Return what of a batch of the file is in the split."""
+        return select(batch, self._split)
 
     def batches(self) -> Iterator[StreamBatch]:
         """Read the split from beginning to end, a batch decoded while the one before it is used.
@@ -95,8 +99,9 @@ class SplitStream:
         return np.float64 if self._wide else np.float32
 
     def columns(self, batch: StreamBatch) -> dict[str, NDArray[Any]]:
-        """Return the features of a batch by name."""
-        return {name: batch.x[:, position] for position, name in enumerate(self.features)}
+        """Return the features of a batch by name, each in one piece of memory: cuts are several times faster so."""
+        x = np.asfortranarray(batch.x)
+        return {name: x[:, position] for position, name in enumerate(self.features)}
 
 
 def training_events(events: EventsFile) -> int:

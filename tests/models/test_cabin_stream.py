@@ -11,6 +11,7 @@ import pytest
 
 from cutflow_cli.engine import windows
 from cutflow_cli.errors import Interrupted, TemporaryError, UsageError
+from cutflow_cli.events.table import EventsFile, open_events
 from cutflow_cli.models.cabin import stream_stepper
 from cutflow_cli.models.cabin.model import CabinScan
 from cutflow_cli.models.cabin.settings import PRESETS, CabinSettings
@@ -94,6 +95,26 @@ def test_with_all_events_chosen_the_exact_step_finds_the_same_cuts_and_counts(da
             np.testing.assert_allclose(tables[1][name].to_numpy(), tables[0][name].to_numpy(), rtol=1e-4, atol=1e-6)
         else:
             assert tables[1][name].to_pylist() == tables[0][name].to_pylist()
+
+
+def test_a_file_is_read_once_to_count_everything(data, tmp_path, monkeypatch):
+    passes, batches = [], EventsFile.batches
+    monkeypatch.setattr(EventsFile, "batches", lambda self, names: passes.append(names) or batches(self, names))
+    run = run_training(plan(data, tmp_path / "run", epochs=2)).run
+    assert len(passes) == 4  # for sums of weights, for histograms, for the pieces of the steps, and for the counts
+    table = pq.read_table(run.path / "working_points.parquet").to_pydict()
+    validation = open_events(data, ("x0", "x1", "x2")).load("validation")
+    for flow in run.flows:
+        (row,) = (
+            i
+            for i, (replica, point) in enumerate(zip(table["replica"], table["working_point"], strict=True))
+            if (replica, point) == (flow.replica, flow.working_point)
+        )
+        kept = flow.mask(validation.columns, len(validation))
+        for name, label in (("signal", 1), ("background", 0)):
+            mine = validation.expected * (validation.label == label)
+            efficiency = mine[kept].sum() / mine.sum()
+            assert table[f"validation_{name}_efficiency"][row] == pytest.approx(efficiency, rel=1e-9)
 
 
 def test_a_choice_of_events_finishes_boundaries_within_its_errors(data, tmp_path, monkeypatch):

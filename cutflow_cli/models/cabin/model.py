@@ -178,12 +178,13 @@ class CabinScan:
         if not self._covered(context):
             msg = "--learn-weights, a device other than the CPU and this --steepness need the events in memory; "
             raise UsageError(msg + "give enough --memory, or leave them out")
-        seen = overview(stream, glance(stream, context.seed), settings.class_weights, settings.negative_weights)
+        first = glance(stream, context.seed, source.validation)
+        seen = overview(stream, first, settings.class_weights, settings.negative_weights)
         notes = seen.check(stream, features_named=source.features_named)
         for text in notes:
             source.say(text)
         mean, std = np.array([histogram.mean_and_deviation(weighted=True) for histogram in seen.histograms]).T
-        sample = seen.glance.chosen
+        sample = first.chosen
         steppers: list[PiecewiseStepper] = []
 
         def make(neurons: Neurons, weights: Sequence[Array], *, bootstrap: bool) -> Stepper:
@@ -191,14 +192,14 @@ class CabinScan:
             steppers.append(
                 PiecewiseStepper(
                     lambda: fill_pieces(
-                        stream, seen.glance.events, seen.rule, (mean, std), neurons, settings.steepness
+                        stream, first.events, seen.rule, (mean, std), neurons, settings.steepness
                     ),
                     neurons, settings, context.seed, context.replicas, bootstrap=bootstrap, threads=context.threads,
                 )
             )  # fmt: skip
             return steppers[0]
 
-        counts = StreamCounts(source, seen.glance.scales, context.threads)
+        counts = StreamCounts(source, first.scales, first.beside, context.threads)
         try:
             fitted = self._trained(sample, prepare_part(sample, settings, mean, std), make, counts, context, started)
         finally:

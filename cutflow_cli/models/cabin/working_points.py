@@ -75,8 +75,13 @@ class Counts(Protocol):
     def validates(self) -> bool:
         """Whether there is a validation split of both classes; known once `look` was called."""
 
-    def look(self, flows: Sequence[CutFlow]) -> None:
-        """Be told of flows that will be counted, so that one pass over the events counts them all."""
+    def look(self, flows: Sequence[CutFlow], worth: Sequence[CutFlow]) -> None:
+        """Be told of what will be asked, so that one pass over the events answers it.
+
+        Args:
+            flows: for `count`.
+            worth: for `with_n_minus_1`.
+        """
 
     def count(self, flows: Sequence[CutFlow], fom: str, *, validation: bool) -> Counted:
         """Count hard cuts; all NaN on a validation split that is not there."""
@@ -101,7 +106,7 @@ class HeldCounts:
         """Whether there is a validation split of both classes."""
         return self._validation is not None
 
-    def look(self, flows: Sequence[CutFlow]) -> None:
+    def look(self, flows: Sequence[CutFlow], worth: Sequence[CutFlow]) -> None:
         """Do nothing: events are at hand whenever they are needed."""
 
     def count(self, flows: Sequence[CutFlow], fom: str, *, validation: bool) -> Counted:
@@ -168,9 +173,9 @@ def combined(
         fom: figure of merit, a key of `FIGURES_OF_MERIT`.
     """
     agreed = tuple(_agreed(finisher, [one.flows[t] for one in finished]) for t in range(len(finished[0].flows)))
-    counts.look([*agreed, *(flow for one in finished for flow in one.every)])
-    judged = counts.count(agreed, fom, validation=counts.validates)
     flows = [flow for t, last in enumerate(agreed) for flow in (*(one.flows[t] for one in finished), last)]
+    counts.look([*agreed, *(flow for one in finished for flow in one.every)], flows)
+    judged = counts.count(agreed, fom, validation=counts.validates)
     filled, keeps = counts.with_n_minus_1(flows)
     recommended, warnings = None, _concerns(agreed, keeps[len(finished) :: len(finished) + 1])
     if len(agreed) > 1:

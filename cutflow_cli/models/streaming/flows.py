@@ -40,18 +40,17 @@ class Worth:
     def add(self, columns: dict[str, NDArray[np.floating]], label: NDArray[np.int8], weight: Array) -> None:
         """Take the next events."""
         self.total += np.bincount(label, weights=weight, minlength=2)
-        failed = np.zeros(len(label), dtype=np.uint8)
-        culprit = np.zeros(len(label), dtype=np.uint16)  # the cut that an event fails, if it is one alone
-        for number, mask in enumerate(self.flow.step_masks(columns)):
-            fails = ~mask
-            failed += (failed < 2) & fails
-            culprit[fails] = number
-        passed = failed == 0
+        masks = self.flow.step_masks(columns)
+        failed = np.zeros(len(label), dtype=np.uint16)
+        for mask in masks:
+            failed += ~mask
+        passed = np.flatnonzero(failed == 0)
         self.kept += np.bincount(label[passed], weights=weight[passed], minlength=2)
         self.events += np.bincount(label[passed], minlength=2)
-        one = failed == 1
-        cells = np.bincount(2 * culprit[one] + label[one], weights=weight[one], minlength=2 * len(self.alone))
-        self.alone += cells.reshape(-1, 2)
+        once = np.flatnonzero(failed == 1)
+        for number, mask in enumerate(masks):
+            mine = once[~mask[once]]
+            self.alone[number] += np.bincount(label[mine], weights=weight[mine], minlength=2)
 
     def filled_in(self) -> CutFlow:
         """Return the flow with what each applied cut is worth, as `models.flows.with_n_minus_1`."""

@@ -39,6 +39,7 @@ class Glance:
         negative: events of negative weight, shape (2,).
         weighted: whether a class has any weight that is not zero.
         scales: from sums of weights to yields.
+        beside: the same of another split that was looked at beside this one; empty without.
         chosen: some events, each class weighted to its sum.
     """
 
@@ -47,6 +48,7 @@ class Glance:
     negative: NDArray[np.int64]
     weighted: tuple[bool, bool]
     scales: Scales
+    beside: Scales
     chosen: EventSample
 
     @property
@@ -55,12 +57,13 @@ class Glance:
         return int(self.events.sum())
 
 
-def glance(stream: SplitStream, seed: int) -> Glance:
+def glance(stream: SplitStream, seed: int, beside: SplitStream | None = None) -> Glance:
     """Make the first pass.
 
     Args:
         stream: the training split.
         seed: of the choice of events.
+        beside: another split of the same file, of which the scales will be needed.
 
     Raises:
         InputError: if the file or the split is empty, a class is missing or without weight, or the file can't be read.
@@ -69,9 +72,12 @@ def glance(stream: SplitStream, seed: int) -> Glance:
     weighted = [False, False]
     everything: Sums = {}
     here: Sums = {}
+    there: Sums = {}
     choice = Choice(stream, CHOSEN, seed)
     for whole, part in stream.whole_batches():
         add_sums(everything, whole)
+        if beside is not None:
+            add_sums(there, beside.part(whole))
         if not len(part):
             continue
         add_sums(here, part)
@@ -90,7 +96,8 @@ def glance(stream: SplitStream, seed: int) -> Glance:
     facts = [ClassFacts(int(events[label]), weighted[label]) for label in (0, 1)]
     check_facts(facts, (), stream.path, features_named=True)
     scales = Scales.of(everything, here)
-    return Glance(events, weights, negative, (weighted[0], weighted[1]), scales, choice.sample(scales))
+    chosen = choice.sample(scales)
+    return Glance(events, weights, negative, (weighted[0], weighted[1]), scales, Scales.of(everything, there), chosen)
 
 
 @dataclass(frozen=True, slots=True)
