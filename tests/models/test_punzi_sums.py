@@ -1,5 +1,7 @@
 """Sums over windows against the dense matrix that they replace."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from punzi_cases import peak_sample, peak_settings
 
-from cutflow_cli.models.punzi.sums import NOWHERE, Layout, slot_sums
+from cutflow_cli.models.punzi.sums import NOWHERE, FixedPoint, Layout, slot_sums
 from cutflow_cli.models.punzi.windows import Windows, find_windows
 from cutflow_cli.selection.cut import Cut, Region
 
@@ -92,3 +94,23 @@ def test_the_gradient_is_that_of_the_slot():
     values = torch.ones(1, 4, dtype=torch.float64, requires_grad=True)
     (slot_sums(values, slot, 3) * torch.tensor([10.0, 20.0, 30.0], dtype=torch.float64)).sum().backward()
     assert values.grad.tolist() == [[10.0, 30.0, 30.0, 20.0]]
+
+
+def test_sums_in_fixed_point_are_those_in_double_precision_in_any_order():
+    rng = np.random.default_rng(8)
+    slot = torch.as_tensor(rng.integers(0, 7, 5000))
+    slot[slot == 3] = 2  # a slot without events
+    scale = 10.0 ** torch.as_tensor(rng.integers(-8, 8, 7))
+    weights = torch.as_tensor(rng.normal(size=(2, 5000))) * scale[slot]
+    fixed = FixedPoint(weights, slot, 7, torch.device("cpu"))
+    outputs = torch.as_tensor(rng.uniform(size=(1, 5000)))
+    both = slot.expand(2, -1)
+    found = fixed.sums(outputs * fixed.weights, both)
+    # as close to exact sums as rounding the products lets them be
+    exact = [[math.fsum(row[slot == number].tolist()) for number in range(7)] for row in outputs * weights]
+    size = slot_sums((outputs * weights).abs(), both, 7)
+    assert ((found - torch.tensor(exact, dtype=torch.float64)).abs() <= 1e-15 * size).all()
+    shuffled = torch.as_tensor(rng.permutation(5000))
+    again = fixed.sums((outputs * fixed.weights)[:, shuffled], both[:, shuffled])
+    assert torch.equal(found, again)
+    assert found[:, 3].tolist() == [0.0, 0.0]
