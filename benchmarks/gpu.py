@@ -50,6 +50,8 @@ from cutflow_cli.models.punzi.window_table import WindowRow
 from cutflow_cli.models.punzi.windows import find_windows
 
 FEATURES = 7
+#: Seconds of a first epoch that no other is waited for.
+LONG_EPOCH = 10.0
 #: Beyond this many events, steps that are not recorded are not waited for.
 LARGEST_PLAIN = 1_000_000
 Make = Callable[[EventSample, TrainingContext], Stepper]
@@ -130,21 +132,21 @@ METHODS: dict[str, Make] = {
     "punzi": punzi(1),
 }
 #: Paths that take minutes an epoch for many events.
-LARGEST_ON_CPU = {"cabin-scan, learned weights": 100_000}
+LARGEST_ON_CPU = {"cabin-scan, learned weights": 100_000, "mlp": 1_000_000, "punzi, pretraining": 1_000_000}
 
 
-def seconds(stepper: Stepper, warm: int, budget: float) -> float:
-    """Median seconds of an epoch."""
-    for epoch in range(warm):
-        stepper.run_epoch(epoch)
+def seconds(stepper: Stepper, budget: float) -> float:
+    """Median seconds of an epoch, after those that load, compile and record: three, or one of those that take long."""
     times: list[float] = []
-    while len(times) < 3 or (sum(times) < budget and len(times) < 50):
+    while True:
         started = time.perf_counter()
-        stepper.run_epoch(warm + len(times))
+        stepper.run_epoch(len(times))
         times.append(time.perf_counter() - started)
-        if sum(times) > 10 * budget:
-            break
-    return median(times)
+        if times[0] > LONG_EPOCH:
+            return times[0]
+        timed = times[1 if times[0] > 1 else 3 :]
+        if sum(timed) > 2 * budget or (len(timed) > 2 and sum(timed) > budget) or len(timed) == 50:
+            return median(timed)
 
 
 def measured(make: Make, name: str, sample: EventSample, context: TrainingContext, budget: float) -> dict[str, float]:
@@ -152,7 +154,7 @@ def measured(make: Make, name: str, sample: EventSample, context: TrainingContex
     found: dict[str, float] = {}
     torch.set_num_threads(context.threads)  # where a method does not settle it itself
     if len(sample) <= LARGEST_ON_CPU.get(name, len(sample)):
-        found["cpu"] = seconds(make(sample, context), 1, budget)
+        found["cpu"] = seconds(make(sample, context), budget)
     if not torch.cuda.is_available():
         return found
     for path, recording in (("cuda", True), ("cuda_without_graphs", False)):
@@ -160,8 +162,7 @@ def measured(make: Make, name: str, sample: EventSample, context: TrainingContex
             continue
         graphs.RECORDING = recording
         try:
-            # Two epochs record the steps, the short last batch's too; with one step an epoch, so do three.
-            found[path] = seconds(make(sample, replace(context, device="cuda")), 3, budget)
+            found[path] = seconds(make(sample, replace(context, device="cuda")), budget)
         except torch.cuda.OutOfMemoryError:
             print(f"{name}, {len(sample)} events: too little memory on the GPU")
         finally:

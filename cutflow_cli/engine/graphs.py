@@ -7,7 +7,9 @@ those of the step itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -64,10 +66,22 @@ class _Recorded:
     ) -> None:
         self._inputs = [one.clone() for one in inputs]
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, stream=stream):
+        with _no_collection(), torch.cuda.graph(self._graph, stream=stream):
             function(*self._inputs)
 
     def replay(self, inputs: tuple[torch.Tensor, ...]) -> None:
         for own, one in zip(self._inputs, inputs, strict=True):
             own.copy_(one)
         self._graph.replay()
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python from collecting garbage: to free the graph of another training would spoil a recording."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -138,7 +138,8 @@ def test_scoring_in_blocks_changes_nothing(monkeypatch):
     whole = networks.scores(X)
     monkeypatch.setattr("cutflow_cli.engine.network._LAYER_SIZE", 8 * 33)
     assert networks.block == 32
-    np.testing.assert_array_equal(networks.scores(X), whole)
+    # Some processors round the product of few rows otherwise than that of many.
+    np.testing.assert_allclose(networks.scores(X), whole, atol=3e-7)
     assert networks.scores(X[:0]).shape == (3, 0)
 
 

@@ -36,7 +36,7 @@ class BatchedStepper:
         neurons: what each neuron looks at, and the side that it starts with.
         settings: of the training.
         device: where to sum over events.
-        dtype: precision of each event; sums are in double precision.
+        dtype: precision of each event, and of sums over a pass; these are added in double precision.
     """
 
     def __init__(
@@ -149,8 +149,7 @@ class BatchedStepper:
             columns += [value[:, None], steps]
             if self._slopes:
                 columns.append(steps * z)
-        found = [one.sum(dim=-1, dtype=torch.float64).transpose(1, 2) for one in columns]
-        sums += torch.cat(found, dim=-1)
+        sums += torch.cat([one.sum(dim=-1).transpose(1, 2) for one in columns], dim=-1)
 
     def state(self) -> Arrays:
         """Return all that the next epoch depends on."""
