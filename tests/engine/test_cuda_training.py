@@ -132,6 +132,15 @@ def same_cuts(cuda, cpu, table):
             assert ends[0] == pytest.approx(ends[1], abs=0.03)  # features are some 1.1 standard deviations wide
 
 
+def test_events_that_are_not_held_train_on_cuda_too(data, tmp_path):
+    """A parallel flow streams histograms, with a bootstrap one training after the other."""
+    name = "lcf-parallel bootstrap"
+    cpu, cuda = (train(name, data, tmp_path / device, device, memory=1.0) for device in ("cpu", "cuda"))
+    ours, theirs = (run.history().to_pandas() for run in (cuda, cpu))
+    np.testing.assert_allclose(ours["loss"], theirs["loss"], rtol=5e-3)
+    same_cuts(cuda, cpu, pq.read_table(data).to_pandas())
+
+
 @EVERY
 def test_recorded_steps_are_the_steps_themselves_and_twice_the_same(name, data, tmp_path, monkeypatch):
     recorded, again = (train(name, data, tmp_path / which) for which in ("recorded", "again"))

@@ -183,7 +183,14 @@ def lcf_command(strategy: Strategy) -> Callable[..., None]:
         min_effective_background: options.MinEffectiveBackground = None,
         replicas: options.Replicas = "10",
         seed: options.Seed = 0,
-        device: options.DeviceOption = Device.AUTO,
+        device: Annotated[
+            Device,
+            typer.Option(
+                "--device",
+                help="Where to train; a GPU is faster only with batches of thousands or a hundred replicas.",
+                rich_help_panel=options.RUNNING,
+            ),
+        ] = Device.CPU,
         threads: options.Threads = None,
         memory: options.Memory = None,
         force: options.Force = False,

@@ -178,7 +178,12 @@ Replicas = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Seed of everything random.", rich_help_panel=TRAINING)]
-DeviceOption = Annotated[Device, typer.Option("--device", help="Where to train.", rich_help_panel=RUNNING)]
+DeviceOption = Annotated[
+    Device,
+    typer.Option(
+        "--device", help="Where to train; auto takes CUDA where torch finds a device.", rich_help_panel=RUNNING
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(

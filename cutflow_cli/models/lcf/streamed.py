@@ -123,7 +123,8 @@ def _parallel(
             make(stand_ins(seen, units, context.seed, replica), plain, range(replica, replica + 1), 1, order)
             for replica in context.replicas
         ]
-        return RepeatedPasses(OneByOne(each, context.threads), passes), points * passes
+        threads = context.threads if context.device == "cpu" else 1  # what records on a GPU must do so alone
+        return RepeatedPasses(OneByOne(each, threads), passes), points * passes
     data = stand_ins(seen, units, context.seed)
     return RepeatedPasses(make(data, plain, context.replicas, context.threads, order), passes), points * passes
 
