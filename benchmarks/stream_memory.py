@@ -6,7 +6,7 @@ Eight float32 features, drawn by `generate-mock gaussians`. Each step is a comma
 resident set size and processor time are taken. `ingest` reads bare Parquet files of the same content, one a class, so
 that the classes are one after the other. Training makes five epochs with two replicas; it streams (`--memory 0`)
 whatever the size, so that sizes can be compared. The floor is what pyarrow needs to read the columns of the training,
-and no more. Files are deleted. 10⁸ events take about 15 GB of disk and an hour on two cores.
+and no more. Files are deleted. 10⁸ events take about 15 GB of disk and 25 minutes of processor time.
 """
 
 from __future__ import annotations
