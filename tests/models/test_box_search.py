@@ -14,7 +14,6 @@ from cutflow_cli.models.box.flow import box_of, flow_of, in_order, order_of
 from cutflow_cli.models.box.kernel import INSIDE, OFF, OUTSIDE
 from cutflow_cli.models.box.landscape import Box, Kept, single_best
 from cutflow_cli.models.box.search import Climber, search, undominated
-from cutflow_cli.models.box.targets import at_targets
 from cutflow_cli.selection.cutflow import CutFlow
 
 BOX = Box.open(3).having(0, 9, 44, INSIDE).having(2, 2, 9, OUTSIDE)
@@ -101,20 +100,6 @@ def test_a_box_of_few_cuts_has_few_and_those_that_gain_nothing_are_left_out():
     assert two.box.cuts == 2
     assert two.box.key == again.box.key
     assert landscape.value(two.box) < landscape.value(found.box)
-
-
-def test_the_box_for_a_target_keeps_it_and_is_tighter_for_less():
-    landscape = landscape_of(gaussians(6000))
-    targets = (0.3, 0.6, 0.9)
-    boxes = at_targets(landscape, targets)
-    backgrounds = [float(landscape.kept(box).B) for box in boxes]
-    assert all(
-        landscape.counted(box)[0] >= t * landscape.totals[0] * (1 - 1e-9) for t, box in zip(targets, boxes, strict=True)
-    )
-    assert all(
-        landscape.counted(box)[0] < (t + 0.03) * landscape.totals[0] for t, box in zip(targets, boxes, strict=True)
-    )
-    assert backgrounds == sorted(backgrounds)
 
 
 @settings(max_examples=50)

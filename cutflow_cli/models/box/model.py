@@ -36,6 +36,8 @@ _EXCHANGE = np.geomspace(0.01, 2, 22)
 _EVERY = 3
 #: Rounds of search and of measuring how good predictions are near the box found.
 _ROUNDS = 4
+#: Starts at each target where a part of the events is left out.
+_STARTS_HELD_OUT = 4
 #: Starts of a round after the first.
 _KICKS_AGAIN = 4
 
@@ -187,7 +189,11 @@ class BoxSearch:
         for _ in range(_ROUNDS):
             found = None
             if settings.signal_efficiencies:
-                boxes = tuple(at_targets(landscape, settings.signal_efficiencies, settings.max_cuts, tell))
+                reached = at_targets(
+                    landscape, settings.signal_efficiencies, random, starts=-(-settings.starts // 2),
+                    threads=context.threads, max_cuts=settings.max_cuts, tell=tell,
+                )  # fmt: skip
+                boxes = tuple(one.box for one in reached)
             else:
                 found = search(
                     landscape, starts, kicks, random, threads=context.threads, max_cuts=settings.max_cuts, tell=tell
@@ -214,7 +220,11 @@ class BoxSearch:
         def find(landscape: Landscape) -> Sequence[Box]:
             tell()
             if settings.signal_efficiencies:
-                return at_targets(landscape, settings.signal_efficiencies, settings.max_cuts, tell)
+                reached = at_targets(
+                    landscape, settings.signal_efficiencies, random, starts=_STARTS_HELD_OUT, threads=context.threads,
+                    max_cuts=settings.max_cuts, tell=tell,
+                )  # fmt: skip
+                return [one.box for one in reached]
             begin = [single_best(landscape, float(rate)) for rate in _EXCHANGE[::7]]
             found = search(
                 landscape, [*begin, whole.boxes[0]], 0, random, threads=context.threads, max_cuts=settings.max_cuts,

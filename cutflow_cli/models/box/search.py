@@ -23,6 +23,39 @@ _SMALLEST_GAIN = 1e-7
 AGREES = 1e-3
 
 
+class Standing:
+    """A box, and which of its cuts reject each event; the events of the two classes apart.
+
+    Args:
+        landscape: the sample.
+        box: where to begin.
+
+    Attributes:
+        box: the present box.
+        codes: for signal and background, bins of the events, shape (observables, events).
+        weights: what each event adds to Σw and Σw², shape (2, events).
+        failed: by how many cuts each event is rejected, shape (events,).
+    """
+
+    def __init__(self, landscape: Landscape, box: Box) -> None:
+        binned, self.box = landscape.binned, box
+        rows = [np.flatnonzero(binned.signal), np.flatnonzero(~binned.signal)]
+        self._places = binned.places
+        self.codes = [np.ascontiguousarray(binned.codes[:, chosen]) for chosen in rows]
+        self.weights = [landscape.weights[2 * role : 2 * role + 2, chosen] for role, chosen in enumerate(rows)]
+        self.failed = [np.zeros(len(chosen), dtype=np.int16) for chosen in rows]
+        for codes, failed in zip(self.codes, self.failed, strict=True):
+            kernel.count_failures(codes, self._places, box.low, box.high, box.kind, failed)
+
+    def move(self, i: int, low: int, high: int, kind: int) -> None:
+        """Give one observable another region."""
+        moved, places = self.box.having(i, low, high, kind), self._places
+        for codes, failed in zip(self.codes, self.failed, strict=True):
+            for box, sign in ((self.box, -1), (moved, 1)):
+                kernel.add_failures(codes[i], places[i], box.low[i], box.high[i], box.kind[i], sign, failed)
+        self.box = moved
+
+
 class Climber:
     """Moves a box uphill; keeps its workspace, so each thread has its own.
 
@@ -33,22 +66,23 @@ class Climber:
     """
 
     def __init__(self, landscape: Landscape, box: Box, wanted: Wanted | None = None) -> None:
-        self.landscape, self.box, self.wanted = landscape, box, wanted or landscape.figure
-        binned, weights = landscape.binned, landscape.weights
-        self._widest = int(binned.places.max())
-        rows = [np.flatnonzero(binned.signal), np.flatnonzero(~binned.signal)]
-        self._codes = [np.ascontiguousarray(binned.codes[:, chosen]) for chosen in rows]
-        self._weights = [weights[2 * role : 2 * role + 2, chosen] for role, chosen in enumerate(rows)]
-        self._failed = [np.zeros(len(chosen), dtype=np.int16) for chosen in rows]
-        self._mine = [np.zeros(len(chosen), dtype=np.int16) for chosen in rows]
-        for codes, failed in zip(self._codes, self._failed, strict=True):
-            kernel.count_failures(codes, binned.places, box.low, box.high, box.kind, failed)
+        self.landscape, self.wanted = landscape, wanted or landscape.figure
+        self._standing = Standing(landscape, box)
+        self._widest = int(landscape.binned.places.max())
+        self._mine = [np.zeros_like(failed) for failed in self._standing.failed]
         self._out = np.empty((7, (self._widest + 1) * (self._widest + 1)))
+
+    @property
+    def box(self) -> Box:
+        """The box reached."""
+        return self._standing.box
 
     def _left_by_others(self, i: int) -> list[Floats]:
         """Return Σw and Σw² by place of an observable, of the events of either class that the other cuts keep."""
-        box, places, sums = self.box, self.landscape.binned.places, []
-        for codes, weights, failed, mine in zip(self._codes, self._weights, self._failed, self._mine, strict=True):
+        box, places, standing, sums = self.box, self.landscape.binned.places, self._standing, []
+        for codes, weights, failed, mine in zip(
+            standing.codes, standing.weights, standing.failed, self._mine, strict=True
+        ):
             mine[:] = 0
             kernel.add_failures(codes[i], places[i], box.low[i], box.high[i], box.kind[i], 1, mine)
             row = np.zeros((2, self._widest + 2))
@@ -116,14 +150,6 @@ class Climber:
     def _priced(self, value: float, boundaries: int) -> float:
         return value - boundaries * self.landscape.min_gain * abs(value) if np.isfinite(value) else value
 
-    def move(self, i: int, low: int, high: int, kind: int) -> None:
-        """Give one observable another region."""
-        moved, places = self.box.having(i, low, high, kind), self.landscape.binned.places
-        for codes, failed in zip(self._codes, self._failed, strict=True):
-            for box, sign in ((self.box, -1), (moved, 1)):
-                kernel.add_failures(codes[i], places[i], box.low[i], box.high[i], box.kind[i], sign, failed)
-        self.box = moved
-
     def climb(
         self, max_cuts: int | None = None, random: np.random.Generator | None = None, steps: Sequence[int] = (4, 1)
     ) -> float:
@@ -149,7 +175,7 @@ class Climber:
                     if self.box.kind[i] != OFF or max_cuts is None or self.box.cuts < max_cuts:
                         value, region = self.best_region(i, step)
                         if value > now + _SMALLEST_GAIN * abs(now) or (now == -np.inf and value > now):
-                            self.move(i, *region)
+                            self._standing.move(i, *region)
                             now, since = value, 0
                     if since >= observables:
                         break
@@ -214,7 +240,7 @@ def search(
 
         def one(task: tuple[Box, int]) -> tuple[float, Box]:
             box, seed = task
-            climber = Climber(landscape, _limited(box, max_cuts), wanted)
+            climber = Climber(landscape, limited(box, max_cuts), wanted)
             return climber.climb(max_cuts, np.random.default_rng(seed)), climber.box
 
         with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
@@ -225,20 +251,21 @@ def search(
     run(begin)
     for _ in range(0, kicks, 4):
         best = max(results, key=lambda result: result[0])[1]
-        run([_opened(best, random) for _ in range(4)])
+        run([opened(best, random) for _ in range(4)])
     value, box = max(results, key=lambda result: result[0])
     close = sum(result[0] >= value - AGREES * abs(value) for result in results)
     return Found(value, box, len(results), close)
 
 
-def _limited(box: Box, max_cuts: int | None) -> Box:
+def limited(box: Box, max_cuts: int | None) -> Box:
     """Leave out cuts, the last ones first, until there are few enough."""
     while max_cuts is not None and box.cuts > max_cuts:
         box = box.without(int(np.flatnonzero(box.kind != OFF)[-1]))
     return box
 
 
-def _opened(box: Box, random: np.random.Generator) -> Box:
+def opened(box: Box, random: np.random.Generator) -> Box:
+    """Leave out two or three cuts by chance."""
     cut_on = np.flatnonzero(box.kind != OFF)
     for i in random.choice(cut_on, min(len(cut_on), int(random.integers(2, 4))), replace=False):
         box = box.without(int(i))

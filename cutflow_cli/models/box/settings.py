@@ -45,7 +45,7 @@ class BoxSettings(Settings):
         min_gain: share of the objective that each boundary must add.
         chance: background events that each boundary is taken to reject by chance.
         starts: how many climbs: eight from boxes between loose and tight, the others from the best so far with some
-            cuts opened.
+            cuts opened. For given signal efficiencies half as many, for each.
         optimism_folds: parts of the training split by which the optimism is estimated; 0 for no estimate.
         bootstrap: give each replica its own Poisson(1) weights; None for yes if there is more than one.
     """

@@ -1,134 +1,131 @@
 """The box of least background that keeps a given share of the signal.
 
-With the share held fixed no observable can be moved alone. So ln ε_s − λ ln ε_b and ε_s − μ ε_b are made large instead,
-which moves signal from one observable to another: as λ or μ grows the boxes run from loose to tight. The first has few
-boxes to offer where one observable does most, the second where little background is left. Between the two boxes on
-either side of a target the rate is bisected; what signal the last box has to spare is then spent.
+With the share held fixed no observable can be moved alone, but two can: one gives up the signal that the other then
+keeps (`trade`). Such moves begin at the box without cuts, at boxes that would be best if observables were independent,
+and at the best so far with some cuts opened; what is best at one target is a start for the next, tighter one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.models.box.landscape import Box, Kept, Landscape, single_best
-from cutflow_cli.models.box.search import Climber, Wanted
+from cutflow_cli.models.box.search import AGREES, Climber, limited, opened
+from cutflow_cli.models.box.trade import Trader
 
 Floats = NDArray[np.float64]
-#: Rates of exchange to begin with, of logarithms and of efficiencies, and bisections between two of them.
-_RATES = (np.geomspace(0.01, 3, 12), np.geomspace(0.05, 3000, 12))
-_BISECTIONS = 5
+#: Rates of exchange of ln ε_s for ln ε_b of the boxes to begin with, of which the tightest that keep enough are taken.
+_RATES, _SINGLES = np.geomspace(0.01, 3, 12), 3
 #: What a sum of weights may miss the target by, from rounding.
 _ROUNDING = 1e-9
 
 
-def exchange(landscape: Landscape, rate: float, *, logarithms: bool) -> Wanted:
-    """Return ln ε_s − rate · ln ε_b, or ε_s − rate · ε_b."""
+@dataclass(frozen=True, slots=True)
+class AtTarget:
+    """The result of the search at one target.
 
-    def wanted(kept: Kept) -> Floats:
-        s, b = kept.S / landscape.totals[0], kept.B / landscape.totals[2]
-        if not logarithms:
-            return np.asarray(s - rate * b)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            value = np.log(s) - rate * np.log(b)
-        return np.asarray(np.where(np.isfinite(value), value, -np.inf))
+    Attributes:
+        value: logarithm of the background, with the price of the boundaries.
+        box: the best box.
+        starts: how many times it was begun.
+        agreeing: how many of them reached the best within one in a thousand of the background.
+    """
 
-    return wanted
-
-
-def at_least(landscape: Landscape, target: float) -> Wanted:
-    """Return −ln ε_b where the target is kept, −∞ elsewhere."""
-
-    def wanted(kept: Kept) -> Floats:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            value = -np.log(kept.B / landscape.totals[2])
-        enough = target * landscape.totals[0] * (1 - _ROUNDING) <= kept.S
-        return np.asarray(np.where(enough & np.isfinite(value), value, -np.inf))
-
-    return wanted
+    value: float
+    box: Box
+    starts: int
+    agreeing: int
 
 
 def at_targets(
     landscape: Landscape,
     targets: Sequence[float],
+    random: np.random.Generator,
+    *,
+    starts: int = 12,
+    threads: int = 1,
     max_cuts: int | None = None,
     tell: Callable[[], None] = lambda: None,
-) -> list[Box]:
+) -> list[AtTarget]:
     """Find a box for each target.
 
     Args:
         landscape: the sample.
         targets: signal efficiencies, rising.
+        random: of orders, and of the cuts that are opened.
+        starts: how often each search is begun, at least.
+        threads: how many targets at a time; makes no difference to the result.
         max_cuts: how many observables may be cut on; None for all.
-        tell: called after each climb; what it raises ends the search.
+        tell: called after each descent; what it raises ends the search.
 
     Returns:
-        For each target the box of least background among all that were seen and keep it.
+        For each target what was found, with background that does not fall as targets rise.
     """
-    path = _Path(landscape, max_cuts, tell)
-    for target in targets:
-        for logarithms in (True, False):
-            path.bisect(target, logarithms=logarithms)
-        path.spend(target)
-    return [path.best(target) for target in targets]
+    singles = [limited(single_best(landscape, float(rate)), max_cuts) for rate in _RATES]
+    seeds = random.integers(0, 2**63, len(targets)).tolist()
+
+    def one(task: tuple[float, int]) -> list[tuple[float, Box]]:
+        target, seed = task
+        return _descents(landscape, target, singles, starts, max_cuts, np.random.default_rng(seed), tell)
+
+    with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
+        reached = list(pool.map(one, zip(targets, seeds, strict=True)))
+    found: list[AtTarget] = []
+    for target, results in zip(reversed(targets), reversed(reached), strict=True):
+        if found:
+            results.append(_descent(landscape, target, found[-1].box, max_cuts, None))
+            tell()
+        value, box = min(results, key=lambda one: one[0])
+        found.append(AtTarget(value, box, len(results), sum(one[0] <= value + AGREES for one in results)))
+    return found[::-1]
 
 
-class _Path:
-    """Boxes from loose to tight, and all others that were seen on the way."""
+def _descents(
+    landscape: Landscape,
+    target: float,
+    singles: Sequence[Box],
+    starts: int,
+    max_cuts: int | None,
+    random: np.random.Generator,
+    tell: Callable[[], None],
+) -> list[tuple[float, Box]]:
+    """Descend from many boxes: values and boxes reached."""
+    enough = [box for box in singles if _signal(landscape, target) <= landscape.kept(box).S]
+    results: list[tuple[float, Box]] = []
+    begin = [Box.open(landscape.observables), *enough[-_SINGLES:]]
+    for number in range(max(starts, len(begin))):
+        start = begin[number] if number < len(begin) else opened(min(results, key=lambda one: one[0])[1], random)
+        results.append(_descent(landscape, target, start, max_cuts, random))
+        tell()
+    return results
 
-    def __init__(self, landscape: Landscape, max_cuts: int | None, tell: Callable[[], None]) -> None:
-        self._landscape, self._max_cuts, self._tell = landscape, max_cuts, tell
-        self._seen: list[tuple[float, float, Box]] = []  # ε_s, B, box
-        self._rates: dict[bool, list[tuple[float, float, Box]]] = {}  # rate, ε_s, box
-        for logarithms, rates in zip((True, False), _RATES, strict=True):
-            last = Box.open(landscape.observables)
-            self._rates[logarithms] = [(0.0, self._note(last), last)]
-            for rate in (*rates, *rates[::-1]):  # there and back: what is reached depends on where one comes from
-                last = self._climb(float(rate), last, logarithms=logarithms)[1]
-            for rate in rates if logarithms else ():
-                start = single_best(landscape, float(rate))
-                if max_cuts is None or start.cuts <= max_cuts:
-                    self._climb(float(rate), start, logarithms=True)
 
-    def _note(self, box: Box) -> float:
-        kept = self._landscape.kept(box)
-        self._seen.append((float(kept.S / self._landscape.totals[0]), float(kept.B), box))
-        return self._seen[-1][0]
+def _descent(
+    landscape: Landscape, target: float, start: Box, max_cuts: int | None, random: np.random.Generator | None
+) -> tuple[float, Box]:
+    signal = _signal(landscape, target)
+    if landscape.observables == 1:
+        start = _single(landscape, start, signal)
+    trader = Trader(landscape, start, signal, landscape.min_gain)
+    return trader.descend(max_cuts, random), trader.box
 
-    def _climb(self, rate: float, begin: Box, *, logarithms: bool) -> tuple[float, Box]:
-        climber = Climber(self._landscape, begin, exchange(self._landscape, rate, logarithms=logarithms))
-        climber.climb(self._max_cuts)
-        self._tell()
-        efficiency = self._note(climber.box)
-        self._rates[logarithms].append((rate, efficiency, climber.box))
-        return efficiency, climber.box
 
-    def bisect(self, target: float, *, logarithms: bool) -> None:
-        """Look for boxes near a target."""
-        rates = self._rates[logarithms]
-        low, _, begin = max((one for one in rates if one[1] >= target), key=lambda one: one[0])
-        high = min((one[0] for one in rates if one[1] < target and one[0] > low), default=low)
-        for _ in range(_BISECTIONS if high > low else 0):
-            middle = (low + high) / 2
-            efficiency, reached = self._climb(middle, begin, logarithms=logarithms)
-            low, high = (middle, high) if efficiency >= target else (low, middle)
-            begin = reached if efficiency >= target else begin
+def _signal(landscape: Landscape, target: float) -> float:
+    return float(target * landscape.totals[0] * (1 - _ROUNDING))
 
-    def _enough(self, target: float) -> list[tuple[float, float, Box]]:
-        return [one for one in self._seen if one[0] >= target * (1 - _ROUNDING)]
 
-    def spend(self, target: float) -> None:
-        """Tighten the boxes that have little signal to spare, and those of least background."""
-        enough = self._enough(target)
-        near = sorted(enough, key=lambda one: one[0])[:3]
-        for _, _, box in [*near, *sorted(enough, key=lambda one: one[1])[:3]]:
-            climber = Climber(self._landscape, box, at_least(self._landscape, target))
-            climber.climb(self._max_cuts, steps=(1,))
-            self._tell()
-            self._note(climber.box)
+def _single(landscape: Landscape, start: Box, signal: float) -> Box:
+    """Move a cut for which there is no other to trade with."""
 
-    def best(self, target: float) -> Box:
-        """Return the box of least background that keeps a target."""
-        return min(self._enough(target), key=lambda one: one[1])[2]
+    def wanted(kept: Kept) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.where((signal <= kept.S) & (kept.B > 0), -np.log(kept.B), -np.inf))
+
+    climber = Climber(landscape, start, wanted)
+    climber.climb()
+    return climber.box
