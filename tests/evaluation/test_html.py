@@ -193,14 +193,28 @@ def test_names_are_no_markup(make_sample, make_run, tmp_path):
     run = make_run("<i>run & co", sample.path, features=features)
     manifest = RunManifest.read(run)
     replace(
-        manifest, warnings=("<em>careful</em>",), settings={"<tt>": "<tt>"}, command="cutflow train <x> && rm"
+        manifest,
+        warnings=("<em>careful</em>",),
+        notes=("12 of 20 <starts> agree",),
+        settings={"<tt>": "<tt>"},
+        command="cutflow train <x> && rm",
     ).write(run)
     report = evaluate_runs([run], sample.path, tmp_path / "report", command="cutflow evaluate '<u>'")
     written = text_of(report)
     page = read_page(written)
-    assert not {"script", "i", "em", "tt", "u", "gev"} & set(page.tags)
+    assert not {"script", "i", "em", "tt", "u", "gev", "starts"} & set(page.tags)
     assert "<script" not in written
-    for said in (evil, "<b>W&W</b>", "<i>run & co", "$<i>x</i>$", '" onload="', "<em>careful</em>", "'<u>'", "<GeV>"):
+    for said in (
+        evil,
+        "<b>W&W</b>",
+        "<i>run & co",
+        "$<i>x</i>$",
+        '" onload="',
+        "<em>careful</em>",
+        "12 of 20 <starts> agree",
+        "'<u>'",
+        "<GeV>",
+    ):
         assert said in page.text
     assert not any(name.startswith("on") for name in page.attributes)
 

@@ -38,7 +38,8 @@ class RunSection:
         selections: those quoted, in words.
         many: all of them as a table, where they are too many to read one by one.
         folds: number of its folds; 0 without.
-        warnings: what the trainer had to say.
+        warnings: what a reader should worry about, as the training said.
+        notes: what else the training said of its result.
         pictures: its figures.
         provenance: how it came about.
     """
@@ -54,6 +55,7 @@ class RunSection:
     many: Table | None
     folds: int
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
     pictures: tuple[Picture, ...]
     provenance: tuple[words.Fact, ...]
 
@@ -159,6 +161,7 @@ def _run_sections(
             many=None if many is None else lay_out(many, f"{anchor}-selections"),
             folds=len(run.folds),
             warnings=run.manifest.warnings,
+            notes=run.manifest.notes,
             pictures=pictures.get(name, ()),
             provenance=tuple(words.run_provenance(run)),
         )
