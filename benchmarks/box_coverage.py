@@ -5,9 +5,9 @@
 Each pseudo-sample has three independent observables, N(∓2, 2), N(∓1, 2) and N(∓3, 2) for signal and background. The box
 for the largest Z is searched with bootstrap replicas; its consensus has boundaries with errors (half the 16–84 %
 interval of the replicas). True boundaries are those of the best box of the law. Z is told twice: as expected from the
-training split (optimism taken off, with its error), and as measured on a test sample with its propagated error; both are
-compared with Z of that same box by the law. Printed is the share of intervals of one standard deviation that hold the
-truth; 68.3 % is wanted.
+training split (optimism taken off, with its error), and as measured on a test sample with its propagated error. Both
+are compared with Z of that same box by the law. Printed is the share of intervals of one standard deviation that hold
+the truth; 68.3 % is wanted.
 """
 
 from __future__ import annotations

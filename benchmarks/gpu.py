@@ -103,8 +103,18 @@ def mlp(**chosen: object) -> Make:
     return make
 
 
+class Later:
+    """Begins with a later epoch."""
+
+    def __init__(self, stepper: Stepper, first: int) -> None:
+        self._stepper, self._first = stepper, first
+
+    def run_epoch(self, epoch: int) -> dict[str, np.ndarray]:
+        return self._stepper.run_epoch(self._first + epoch)
+
+
 def punzi(stage: int) -> Make:
-    """The pretraining (0), or the stage after one epoch of it (1)."""
+    """The pretraining (0), or the stage after it (1), which may as well start from what was drawn."""
 
     def make(sample: EventSample, context: TrainingContext) -> Stepper:
         rows = tuple(WindowRow(mass=float(mass), centre=float(mass), width=0.2) for mass in range(1, 18))
@@ -114,7 +124,7 @@ def punzi(stage: int) -> Make:
         data = punzi_prepare(sample, windows, layout, shares, "keep", "training")
         loss = PunziLoss(layout, 1.0, settings.a, settings.b, settings.form, settings.background_floor)
         steppers = PunziNet(settings)._steppers(data, None, loss, context)
-        return ParallelStepper(steppers, [len(one.networks) for one in steppers])
+        return Later(ParallelStepper(steppers, [len(one.networks) for one in steppers]), stage)  # type: ignore[return-value]
 
     return make
 
@@ -154,6 +164,7 @@ def measured(make: Make, name: str, sample: EventSample, context: TrainingContex
     found: dict[str, float] = {}
     torch.set_num_threads(context.threads)  # where a method does not settle it itself
     if len(sample) <= LARGEST_ON_CPU.get(name, len(sample)):
+        make(search(3000), context).run_epoch(0)  # compiles
         found["cpu"] = seconds(make(sample, context), budget)
     if not torch.cuda.is_available():
         return found

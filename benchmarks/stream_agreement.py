@@ -20,7 +20,8 @@ import numpy as np
 from cutflow_cli.events.mock.write import write_mock
 from cutflow_cli.models.lcf.model import LearnableCutFlow
 from cutflow_cli.models.lcf.settings import LcfSettings
-from cutflow_cli.models.training import TrainingPlan, run_training
+from cutflow_cli.models.plan import TrainingPlan
+from cutflow_cli.models.training import run_training
 from cutflow_cli.selection.cut import Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 

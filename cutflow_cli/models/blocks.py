@@ -22,9 +22,10 @@ from cutflow_cli.engine.checkpoint import Arrays, joined
 from cutflow_cli.errors import InputError, NegativeAnswer, UsageError
 from cutflow_cli.events.splits import SplitFractions
 from cutflow_cli.models.folds import run_folds
+from cutflow_cli.models.plan import TrainingPlan
 from cutflow_cli.models.registry import method_of
 from cutflow_cli.models.state import TrainingState, read_state
-from cutflow_cli.models.training import Training, TrainingPlan, run_training
+from cutflow_cli.models.training import Training, run_training
 from cutflow_cli.runs import Run, open_run
 
 

@@ -15,16 +15,10 @@ from cutflow_cli.engine.checkpoint import Arrays
 from cutflow_cli.engine.device import resolve_device
 from cutflow_cli.errors import InputError
 from cutflow_cli.events.folds import Folds
+from cutflow_cli.models.describe import manifest_of
+from cutflow_cli.models.plan import TrainingPlan, open_for_training, plan_digest
 from cutflow_cli.models.protocol import Fitted
-from cutflow_cli.models.training import (
-    Training,
-    TrainingPlan,
-    manifest_of,
-    open_for_training,
-    plan_digest,
-    require_state,
-    run_training,
-)
+from cutflow_cli.models.training import Training, require_state, run_training
 from cutflow_cli.runs import CUTS, HISTORY, MANIFEST, Run, fold_directory, open_run, write_cut_flows, write_table
 from cutflow_cli.selection.cutflow import CutFlow, consensus
 

@@ -13,7 +13,7 @@ from cutflow_cli.engine.checkpoint import Arrays, load_checkpoint, save_checkpoi
 from cutflow_cli.errors import InputError
 
 if TYPE_CHECKING:
-    from cutflow_cli.models.training import TrainingPlan
+    from cutflow_cli.models.plan import TrainingPlan
 
 STATE = "state.npz"
 _ASKED = "asked"

@@ -2,100 +2,38 @@
 
 from __future__ import annotations
 
-import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from cutflow_cli import __version__
-from cutflow_cli.artifacts import Action, digest, open_work_directory
-from cutflow_cli.cut_rows import version_for
+from cutflow_cli.artifacts import Action, open_work_directory
 from cutflow_cli.engine.checkpoint import Arrays, save_checkpoint
-from cutflow_cli.engine.device import DeviceChoice, resolve_device, resolve_threads
-from cutflow_cli.engine.stop import StopRequest, TimeLimit
+from cutflow_cli.engine.device import resolve_device, resolve_threads
+from cutflow_cli.engine.stop import StopRequest
 from cutflow_cli.errors import Interrupted, TemporaryError, UsageError
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.events.checks import check_sample
-from cutflow_cli.events.folds import Folds
-from cutflow_cli.events.schema import HYPOTHESIS, SPLIT, FeatureInfo
-from cutflow_cli.events.splits import SplitFractions
 from cutflow_cli.events.stream import SplitStream, training_events
-from cutflow_cli.events.table import EventsFile, open_events
-from cutflow_cli.models.binning import BinnedMethod
-from cutflow_cli.models.protocol import Fitted, Method, TrainingContext
+from cutflow_cli.events.table import EventsFile
+from cutflow_cli.models.describe import manifest_of
+from cutflow_cli.models.plan import TrainingPlan, must_stream, open_for_training, plan_digest
+from cutflow_cli.models.protocol import Fitted, TrainingContext
 from cutflow_cli.models.state import STATE, save_state
 from cutflow_cli.models.streaming.source import Source, StreamingMethod
 from cutflow_cli.runs import (
     CUTS,
-    FOLD,
-    FOLDS,
     HISTORY,
     MANIFEST,
     Run,
-    RunManifest,
     open_run,
     write_cut_flows,
     write_table,
 )
 
 CHECKPOINT = "checkpoint.npz"
-#: Bytes that the events of a training may take; what needs more streams. Not of the machine: results depend on it.
-DEFAULT_MEMORY = 1.5e9
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingPlan:
-    """What to train, on what, and where to put it.
-
-    Attributes:
-        name: the method's name on the command line.
-        method: the method, with its resolved settings.
-        data: the events file.
-        out: the run directory.
-        features: which features, in the order of the flow; None for the file's own.
-        replicas: which replicas.
-        seed: seed of everything random.
-        fractions: shares of the splits, for a file without a split column; None for the default.
-        split_seed: seed of that assignment.
-        hypothesis_column: which column of a plain file holds the signal's mass points.
-        folds: train once for each fold, which that training does not see; None to train once, on the split for it.
-        fold: train on all folds but this one; None for all trainings.
-        device: where to train.
-        threads: how many threads; None for what the machine allows.
-        force: replace an output that was made from something else.
-        fresh: forget earlier unfinished work.
-        libraries: further libraries whose versions the numbers depend on.
-        command: the command line, for the record.
-        keep_state: keep the end of the training in the run directory, so that blocks of replicas can be merged.
-        limit: when to save a checkpoint and stop; None for never.
-        memory: bytes above which a method that can streams its events rather than hold them in memory.
-    """
-
-    name: str
-    method: Method
-    data: Path
-    out: Path
-    features: tuple[str, ...] | None = None
-    replicas: range = range(10)
-    seed: int = 0
-    fractions: SplitFractions | None = None
-    split_seed: int = 0
-    hypothesis_column: str = HYPOTHESIS
-    folds: Folds | None = None
-    fold: int | None = None
-    device: DeviceChoice = "auto"
-    threads: int | None = None
-    force: bool = False
-    fresh: bool = False
-    libraries: tuple[str, ...] = ()
-    command: str | None = None
-    keep_state: bool = False
-    limit: TimeLimit | None = None
-    memory: float = DEFAULT_MEMORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,29 +108,6 @@ def require_state(run: Run, plan: TrainingPlan) -> Run:
     return run
 
 
-def open_for_training(plan: TrainingPlan) -> EventsFile:
-    """Open the events of a plan, divided as it says.
-
-    Raises:
-        InputError: if they can't be read.
-        UsageError: if an option does not fit them.
-    """
-    events = open_events(plan.data, plan.features, plan.fractions, plan.split_seed, plan.hypothesis_column)
-    binning = plan.method.binning if isinstance(plan.method, BinnedMethod) else None
-    if binning is not None and binning.observable in events.features:
-        if plan.features is not None:
-            msg = f"--features: {binning.observable} is what cuts are binned in, so they can't cut on it; leave it out"
-            raise UsageError(msg)
-        others = tuple(name for name in events.features if name != binning.observable)
-        events = open_events(plan.data, others, plan.fractions, plan.split_seed, plan.hypothesis_column)
-    if plan.folds is not None:
-        return events.with_folds(plan.folds, plan.fold)
-    if SPLIT in events.reserved_columns and (plan.fractions is not None or plan.split_seed):
-        msg = f"{plan.data}: has its own column 'split'; --split and --split-seed do not apply"
-        raise UsageError(msg)
-    return events
-
-
 def _train(
     plan: TrainingPlan,
     events: EventsFile,
@@ -242,13 +157,6 @@ def _train(
     _write(plan, directory, events, devices[1], wanted, fitted, loaded)
 
 
-def must_stream(plan: TrainingPlan, events: EventsFile) -> bool:
-    """Say whether a training streams: the method can, and needs more memory than allowed to hold the events."""
-    if not isinstance(plan.method, StreamingMethod):
-        return False
-    return plan.method.memory(training_events(events), len(events.features)) > plan.memory
-
-
 def _source(plan: TrainingPlan, events: EventsFile, say: Callable[[str], None]) -> Source | None:
     """Return events to stream, if they must be, and say so."""
     if not must_stream(plan, events):
@@ -281,32 +189,6 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return (path.stat().st_ino, path.stat().st_mtime_ns) if path.is_file() else None
 
 
-def plan_digest(plan: TrainingPlan, events: EventsFile, device: str) -> str:
-    """Digest of everything that the result depends on."""
-    described = {
-        "method": plan.name,
-        "settings": plan.method.settings.model_dump(mode="json"),
-        "data": events.digest,
-        "features": events.features,
-        "seed": plan.seed,
-        "replicas": [plan.replicas.start, plan.replicas.stop],
-        "split": None if plan.fractions is None else plan.fractions.as_tuple(),
-        "split_seed": plan.split_seed,
-        "hypothesis_column": plan.hypothesis_column,
-        "device": device,
-    }
-    if plan.folds is not None:
-        described["folds"] = [plan.folds.as_json(), plan.fold]
-    if must_stream(plan, events):
-        described["streams"] = True
-    return digest(described)
-
-
-def _columns(events: EventsFile, names: Sequence[str]) -> tuple[FeatureInfo, ...]:
-    known = {feature.name: feature for feature in events.metadata.features}
-    return tuple(replace(known.get(name, FeatureInfo(name)), dtype=events.column_type(name)) for name in names)
-
-
 def _write(
     plan: TrainingPlan, directory: Path, events: EventsFile, device: str, wanted: str, fitted: Fitted, loaded: float
 ) -> None:
@@ -318,66 +200,3 @@ def _write(
     if fitted.scorer is not None:
         fitted.scorer.save(directory)
     manifest_of(plan, events, device, wanted, fitted, {"load": loaded, **fitted.timings}).write(directory)
-
-
-def manifest_of(
-    plan: TrainingPlan, events: EventsFile, device: str, wanted: str, fitted: Fitted, timings: dict[str, float]
-) -> RunManifest:
-    """Describe a run.
-
-    Args:
-        plan: what was trained.
-        events: on what.
-        device: where.
-        wanted: digest of inputs and settings.
-        fitted: what came of it.
-        timings: seconds by stage.
-    """
-    return RunManifest(
-        method=plan.name,
-        settings={**plan.method.settings.model_dump(mode="json"), **fitted.resolved},
-        features=_columns(events, events.features),
-        preselection=events.metadata.preselection,
-        per_object=events.metadata.per_object,
-        spectators=_columns(events, plan.method.spectators),
-        scores=() if fitted.scorer is None else fitted.scorer.names,
-        data={
-            "path": str(plan.data),
-            "digest": events.digest,
-            "events": events.rows,
-            **_assignment(plan, events),
-            "hypothesis_column": plan.hypothesis_column,
-            "streamed": must_stream(plan, events),
-        },
-        digest=wanted,
-        seed=plan.seed,
-        replicas=(plan.replicas.start, plan.replicas.stop),
-        device=device,
-        timings=timings,
-        versions=_versions(("numpy", "torch", "numba", "pyarrow", *plan.libraries)),
-        warnings=fitted.warnings,
-        notes=fitted.notes,
-        recommended=fitted.recommended,
-        command=plan.command,
-        schema_version=version_for(fitted.flows),
-    )
-
-
-def _assignment(plan: TrainingPlan, events: EventsFile) -> dict[str, Any]:
-    """Say how events were divided."""
-    if plan.folds is not None:
-        return {FOLDS: plan.folds.as_json(), FOLD: plan.fold}
-    if SPLIT in events.reserved_columns:
-        return {"split_fractions": None, "split_seed": None}
-    fractions = plan.fractions or SplitFractions()
-    return {"split_fractions": list(fractions.as_tuple()), "split_seed": plan.split_seed}
-
-
-def _versions(libraries: Sequence[str]) -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {
-        "cutflow": __version__,
-        "python": platform.python_version(),
-        **{library: version(library) for library in libraries},
-    }

@@ -11,7 +11,8 @@ import pytest
 
 from cutflow_cli.models.lcf.model import LearnableCutFlow
 from cutflow_cli.models.lcf.settings import resolve_settings
-from cutflow_cli.models.training import CHECKPOINT, TrainingPlan, run_training
+from cutflow_cli.models.plan import TrainingPlan
+from cutflow_cli.models.training import CHECKPOINT, run_training
 
 EPOCHS = 500
 

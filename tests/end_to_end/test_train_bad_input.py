@@ -12,7 +12,8 @@ import pytest
 
 from cutflow_cli.models.lcf.model import LearnableCutFlow
 from cutflow_cli.models.lcf.settings import LcfSettings
-from cutflow_cli.models.training import TrainingPlan, run_training
+from cutflow_cli.models.plan import TrainingPlan
+from cutflow_cli.models.training import run_training
 
 FAST = ("--epochs", "2", "--replicas", "2", "--device", "cpu")
 

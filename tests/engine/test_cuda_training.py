@@ -23,9 +23,10 @@ from cutflow_cli.models.lcf.model import LearnableCutFlow
 from cutflow_cli.models.lcf.settings import resolve_settings
 from cutflow_cli.models.mlp.model import MultilayerPerceptron
 from cutflow_cli.models.mlp.settings import MlpSettings
+from cutflow_cli.models.plan import TrainingPlan
 from cutflow_cli.models.punzi.model import PunziNet
 from cutflow_cli.models.punzi.settings import PunziSettings
-from cutflow_cli.models.training import TrainingPlan, run_training
+from cutflow_cli.models.training import run_training
 from cutflow_cli.runs import open_run
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device here")

@@ -18,7 +18,8 @@ from cutflow_cli.models.bdt.settings import BdtSettings
 from cutflow_cli.models.cut_and_count.model import CutAndCount
 from cutflow_cli.models.cut_and_count.settings import CutAndCountSettings
 from cutflow_cli.models.folds import run_folds
-from cutflow_cli.models.training import TrainingPlan, run_training
+from cutflow_cli.models.plan import TrainingPlan
+from cutflow_cli.models.training import run_training
 from cutflow_cli.runs import open_run
 from cutflow_cli.selection.binned import BinnedCut
 from cutflow_cli.selection.cut import Cut, Region

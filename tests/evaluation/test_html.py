@@ -25,8 +25,8 @@ from cutflow_cli.events.schema import FeatureInfo, ProcessInfo
 from cutflow_cli.models.cut_and_count.model import CutAndCount
 from cutflow_cli.models.cut_and_count.settings import CutAndCountSettings
 from cutflow_cli.models.folds import run_folds
+from cutflow_cli.models.plan import TrainingPlan
 from cutflow_cli.models.thresholds import score_flows
-from cutflow_cli.models.training import TrainingPlan
 from cutflow_cli.plots.look import Look
 from cutflow_cli.runs import RunManifest, write_table
 from cutflow_cli.selection.cut import Cut, Region

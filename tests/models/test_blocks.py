@@ -14,9 +14,10 @@ from cutflow_cli.errors import InputError, NegativeAnswer, UsageError
 from cutflow_cli.events.folds import Folds
 from cutflow_cli.models.blocks import merge_blocks
 from cutflow_cli.models.folds import run_folds
+from cutflow_cli.models.plan import TrainingPlan
 from cutflow_cli.models.registry import METHODS, method_of
 from cutflow_cli.models.state import STATE
-from cutflow_cli.models.training import TrainingPlan, run_training
+from cutflow_cli.models.training import run_training
 from cutflow_cli.runs import MANIFEST
 
 EVENTS = 1200

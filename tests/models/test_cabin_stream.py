@@ -15,9 +15,10 @@ from cutflow_cli.events.table import EventsFile, open_events
 from cutflow_cli.models.cabin import stream_stepper
 from cutflow_cli.models.cabin.model import CabinScan
 from cutflow_cli.models.cabin.settings import PRESETS, CabinSettings
+from cutflow_cli.models.plan import TrainingPlan
 from cutflow_cli.models.settings import resolve_settings
 from cutflow_cli.models.streaming import overview
-from cutflow_cli.models.training import TrainingPlan, run_training
+from cutflow_cli.models.training import run_training
 from cutflow_cli.runs import open_run
 
 EVENTS = 30_000

@@ -13,7 +13,8 @@ from cutflow_cli.events.folds import Folds
 from cutflow_cli.models.folds import run_folds
 from cutflow_cli.models.lcf.model import LearnableCutFlow
 from cutflow_cli.models.lcf.settings import LcfSettings
-from cutflow_cli.models.training import TrainingPlan, run_training
+from cutflow_cli.models.plan import TrainingPlan
+from cutflow_cli.models.training import run_training
 from cutflow_cli.runs import open_run
 from cutflow_cli.selection.cutflow import consensus
 

@@ -11,8 +11,9 @@ from cutflow_cli.events.mock.write import write_mock
 from cutflow_cli.models.blocks import merge_blocks
 from cutflow_cli.models.lcf.model import LearnableCutFlow
 from cutflow_cli.models.lcf.settings import LcfSettings, checked_settings
+from cutflow_cli.models.plan import TrainingPlan
 from cutflow_cli.models.protocol import TrainingContext
-from cutflow_cli.models.training import TrainingPlan, run_training
+from cutflow_cli.models.training import run_training
 
 ASIMOV = {"objective": "asimov", "background_systematic": 0.1, "min_effective_background": 3.0}
 

@@ -19,8 +19,9 @@ from cutflow_cli.models.lcf.model import LearnableCutFlow
 from cutflow_cli.models.lcf.prepare import prepare
 from cutflow_cli.models.lcf.prepare_stream import epoch_shape, stand_ins, units_of
 from cutflow_cli.models.lcf.settings import LcfSettings, resolve_settings
+from cutflow_cli.models.plan import TrainingPlan
 from cutflow_cli.models.streaming.overview import glance, overview
-from cutflow_cli.models.training import TrainingPlan, run_training
+from cutflow_cli.models.training import run_training
 from cutflow_cli.runs import open_run
 from cutflow_cli.selection.cut import Region
 

@@ -12,7 +12,8 @@ from cutflow_cli.errors import InputError, Interrupted, UsageError
 from cutflow_cli.events.splits import SplitFractions
 from cutflow_cli.models.lcf.model import LearnableCutFlow
 from cutflow_cli.models.lcf.settings import LcfSettings
-from cutflow_cli.models.training import CHECKPOINT, TrainingPlan, run_training
+from cutflow_cli.models.plan import TrainingPlan
+from cutflow_cli.models.training import CHECKPOINT, run_training
 
 
 @pytest.fixture

@@ -187,7 +187,7 @@ def lcf_command(strategy: Strategy) -> Callable[..., None]:
             Device,
             typer.Option(
                 "--device",
-                help="Where to train; a GPU is faster only with batches of thousands or a hundred replicas.",
+                help="Where to train; a GPU is faster only with batches of thousands of events.",
                 rich_help_panel=options.RUNNING,
             ),
         ] = Device.CPU,

@@ -113,7 +113,8 @@ def run_method(
     from cutflow_cli.events.schema import HYPOTHESIS
     from cutflow_cli.events.splits import SplitFractions
     from cutflow_cli.models.folds import run_folds
-    from cutflow_cli.models.training import DEFAULT_MEMORY, TrainingPlan, run_training
+    from cutflow_cli.models.plan import DEFAULT_MEMORY, TrainingPlan
+    from cutflow_cli.models.training import run_training
 
     limit = None if request.time_limit is None else TimeLimit.parse(request.time_limit)
     for text in departures:

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from cutflow_cli.engine.network import Networks
-from cutflow_cli.engine.parallel import ParallelStepper, shared_out
+from cutflow_cli.engine.parallel import SMALL_STEP_THREADS, ParallelStepper, shared_out
 from cutflow_cli.engine.randomness import epoch_order
 from cutflow_cli.models.mlp.prepare import Prepared
 from cutflow_cli.models.mlp.settings import MlpSettings
@@ -43,8 +43,8 @@ class Groups:
         context: TrainingContext,
     ) -> None:
         threads = context.threads if context.device == "cpu" else 1
-        groups = shared_out(context.replicas, threads)
         large = settings.batch(len(train.sample)) >= _LARGE_STEP
+        groups = shared_out(context.replicas, threads if large else min(threads, SMALL_STEP_THREADS))
         torch.set_num_threads(max(1, threads // len(groups)) if large else 1)
         epoch_order(context.seed, context.replicas[0], 0, 1)  # compiled code must be loaded before threads use it
         self._networks = networks

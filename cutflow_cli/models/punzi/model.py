@@ -10,7 +10,7 @@ import torch
 
 from cutflow_cli.engine.loop import history_columns, train
 from cutflow_cli.engine.network import Networks
-from cutflow_cli.engine.parallel import ParallelStepper, shared_out
+from cutflow_cli.engine.parallel import SMALL_STEP_THREADS, ParallelStepper, shared_out
 from cutflow_cli.engine.randomness import Stream, epoch_order, generator
 from cutflow_cli.engine.scaling import Scaling
 from cutflow_cli.events.batch import EventSample
@@ -119,7 +119,8 @@ class PunziNet:
         scaling = Scaling.measure(learned.x, settings.unit)
         architecture = settings.architecture(learned.x.shape[1])
         fused = self._fused and context.device == "cpu"
-        groups = shared_out(context.replicas, context.threads if context.device == "cpu" else 1)
+        threads = min(context.threads, SMALL_STEP_THREADS) if context.device == "cpu" else 1
+        groups = shared_out(context.replicas, threads)
         if context.device == "cpu":
             torch.set_num_threads(1)
         epoch_order(context.seed, context.replicas[0], 0, 1)  # compiled code must be loaded before threads use it
