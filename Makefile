@@ -19,9 +19,9 @@ test: $(INSTALLED)
 test-batch: $(INSTALLED)
 	$(BIN)/pytest tests/batch_systems
 
-# Commands killed at random moments, disks that fill, reads that fail: some ten minutes.
+# Commands killed at random moments, disks that fill, reads that fail: half an hour of processor time.
 test-slow: $(INSTALLED)
-	$(BIN)/pytest tests/slow
+	$(BIN)/pytest $(PYTEST_OPTIONS) tests/slow
 
 demo: $(INSTALLED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo/demo.sh
