@@ -129,6 +129,11 @@ def test_working_points_keep_their_targets_and_one_is_recommended():
     assert fitted.recommended in ("signal_efficiency=0.5", "signal_efficiency=0.8")
     assert len(fitted.tables["box"]["optimism"]) == 2
     assert "budget" not in fitted.tables
+    table = fitted.tables["box"]
+    assert list(table["starts"]) == [11, 10]  # the tighter one began at the box of the looser one too
+    assert all(table["agreeing_starts"] >= 1)
+    assert any("signal_efficiency=0.5: " in text and "of 11 starts reached the same background" in text
+               for text in fitted.notes)  # fmt: skip
 
 
 def test_it_stops_when_asked_and_continues(tmp_path):

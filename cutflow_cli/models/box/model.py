@@ -48,13 +48,16 @@ class Result:
 
     Attributes:
         landscape: the sample, with the error of predictions as measured.
-        boxes: one for each working point.
-        found: of the search for the objective; None where there were targets.
+        found: one for each working point.
     """
 
     landscape: Landscape
-    boxes: tuple[Box, ...]
-    found: Found | None
+    found: tuple[Found, ...]
+
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """The boxes, one for each working point."""
+        return tuple(one.box for one in self.found)
 
 
 class BoxSearch:
@@ -128,7 +131,7 @@ class BoxSearch:
         judged = self._judged(whole, context, tell)
         values = [whole.landscape.value(box) for box in boxes]
         best = int(np.argmax(values))
-        tables = {"box": results_table(whole.landscape, agreed, boxes, judged)}
+        tables = {"box": results_table(whole, agreed, boxes, judged)}
         if judged and not self.settings.signal_efficiencies:  # which are judged by target
             tables["budget"] = budget_table(judged)
         timings = {"prepare": prepared - started, "train": trained - prepared, "combine": time.perf_counter() - trained}
@@ -187,24 +190,22 @@ class BoxSearch:
         begin = list(boxes[::_EVERY][: settings.starts])
         starts, kicks = list(begin), max(settings.starts - len(begin), 0)
         for _ in range(_ROUNDS):
-            found = None
             if settings.signal_efficiencies:
-                reached = at_targets(
+                found = at_targets(
                     landscape, settings.signal_efficiencies, random, starts=-(-settings.starts // 2),
                     threads=context.threads, max_cuts=settings.max_cuts, tell=tell,
                 )  # fmt: skip
-                boxes = tuple(one.box for one in reached)
             else:
-                found = search(
+                best = search(
                     landscape, starts, kicks, random, threads=context.threads, max_cuts=settings.max_cuts, tell=tell
                 )
-                boxes = (found.box,)
-                starts, kicks = [*begin[::2], found.box], _KICKS_AGAIN
+                found, starts, kicks = [best], [*begin[::2], best.box], _KICKS_AGAIN
+            boxes = tuple(one.box for one in found)
             measured = with_measured_error(landscape, boxes, random)
             if measured.variance <= 1.2 * landscape.variance:
                 break
             landscape = measured
-        return Result(landscape, boxes, found)
+        return Result(landscape, tuple(found))
 
     def _restored(self, kept: FinishedReplicas, replica: int, landscape: Landscape) -> Result | None:
         return kept.read(replica, lambda stored: _result(stored, landscape))
@@ -261,23 +262,19 @@ class _Teller:
 
 
 def _arrays(result: Result) -> Arrays:
-    boxes = np.array([[box.low, box.high, box.kind] for box in result.boxes])
-    found = result.found
-    agreement = [0, 0] if found is None else [found.starts, found.agreeing]
-    value = np.nan if found is None else found.value
     return {
-        "boxes": boxes,
+        "boxes": np.array([[box.low, box.high, box.kind] for box in result.boxes]),
         "variance": np.array(result.landscape.variance),
-        "starts": np.array(agreement),
-        "value": np.array(value),
+        "starts": np.array([[one.starts, one.agreeing] for one in result.found]),
+        "value": np.array([one.value for one in result.found]),
     }
 
 
 def _result(stored: Arrays, landscape: Landscape) -> Result:
-    boxes = tuple(Box(low.copy(), high.copy(), kind.copy()) for low, high, kind in stored["boxes"])
-    starts, agreeing = (int(number) for number in stored["starts"])
-    found = Found(float(stored["value"]), boxes[0], starts, agreeing) if starts else None
-    return Result(replace(landscape, variance=float(stored["variance"])), boxes, found)
+    boxes = [Box(low.copy(), high.copy(), kind.copy()) for low, high, kind in stored["boxes"]]
+    rows = zip(stored["value"].tolist(), boxes, stored["starts"].tolist(), strict=True)
+    found = tuple(Found(value, box, starts, agreeing) for value, box, (starts, agreeing) in rows)
+    return Result(replace(landscape, variance=float(stored["variance"])), found)
 
 
 def _history(results: Sequence[Result], replicas: range) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cutflow_cli.budget import enough_cuts
-from cutflow_cli.models.box.landscape import LEAST_ERROR, USELESS, Box, Landscape
+from cutflow_cli.models.box.landscape import LEAST_ERROR, USELESS, Box
 from cutflow_cli.models.box.optimism import Judged
 from cutflow_cli.models.box.settings import BoxSettings
 from cutflow_cli.selection.cutflow import CutFlow
@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 
 
 def results_table(
-    landscape: Landscape, flows: Sequence[CutFlow], boxes: Sequence[Box], judged: Sequence[Judged]
+    result: Result, flows: Sequence[CutFlow], boxes: Sequence[Box], judged: Sequence[Judged]
 ) -> dict[str, Any]:
     """Make a row of each working point's consensus.
 
     Args:
-        landscape: of the training split.
+        result: of the search on the training split.
         flows: one for each working point.
         boxes: theirs.
         judged: of each working point, or of each number of cuts; empty for none.
     """
+    landscape = result.landscape
     kept = [landscape.kept(box) for box in boxes]
     counted = np.array([landscape.counted(box) for box in boxes])
     missing = np.full(len(boxes), np.nan)
@@ -46,6 +47,8 @@ def results_table(
         "prediction_error": missing
         if landscape.tables is None
         else np.full(len(boxes), np.sqrt(landscape.variance) if landscape.variance < USELESS else np.inf),
+        "starts": np.array([one.starts for one in result.found], dtype=np.int32),
+        "agreeing_starts": np.array([one.agreeing for one in result.found], dtype=np.int32),
     }
     return columns
 
@@ -76,10 +79,11 @@ def remarks(
     result: Result, settings: BoxSettings, flows: Sequence[CutFlow], boxes: Sequence[Box], judged: Sequence[Judged]
 ) -> tuple[str, ...]:
     """Say what a user should know of the search."""
-    landscape, found, said = result.landscape, result.found, []
+    landscape, said = result.landscape, []
     title = landscape.objective.title
+    sought = "background" if settings.signal_efficiencies else "objective"
     known = _of_boxes(boxes, judged)
-    for k, (flow, box) in enumerate(zip(flows, boxes, strict=True)):
+    for k, (flow, box, found) in enumerate(zip(flows, boxes, result.found, strict=True)):
         value = landscape.value(box)
         which = "" if len(boxes) == 1 else f"{flow.working_point}: "
         text = f"{which}{title} {value:.4g} as estimated on train"
@@ -90,19 +94,18 @@ def remarks(
                 f"(optimism {one.optimism:+.2g}, from {settings.optimism_folds} parts left out in turn)"
             )
         said.append(text)
+        said.append(f"{which}{found.agreeing} of {found.starts} starts reached the same {sought} within 0.1 %")
     if landscape.tables is not None and landscape.variance >= USELESS:
         said.append("backgrounds predicted from pairs of observables differ too much from counts, which alone are used")
     elif landscape.tables is not None and np.sqrt(landscape.variance) > 2 * LEAST_ERROR:
         said.append(
             f"backgrounds predicted from pairs of observables are off by {np.sqrt(landscape.variance):.0%} or so"
         )
-    if found is not None:
-        said.append(f"{found.agreeing} of {found.starts} starts reached the same objective within 0.1 %")
-        if len(judged) > 1 and len(boxes) == 1:
-            enough = recommended_cuts(judged)
-            if enough < len(judged):
-                said.append(
-                    f"{enough} cuts are as good on held-out events as {len(judged)} within errors "
-                    f"({judged[enough - 1].held_out:.4g}, {judged[-1].held_out:.4g}); see --max-cuts"
-                )
+    if len(judged) > 1 and len(boxes) == 1:
+        enough = recommended_cuts(judged)
+        if enough < len(judged):
+            said.append(
+                f"{enough} cuts are as good on held-out events as {len(judged)} within errors "
+                f"({judged[enough - 1].held_out:.4g}, {judged[-1].held_out:.4g}); see --max-cuts"
+            )
     return tuple(said)

@@ -201,7 +201,7 @@ class Found:
         value: what is wanted of the best box, less what its boundaries must gain.
         box: the best box.
         starts: how many climbs there were.
-        agreeing: how many of them reached the best within one in a thousand.
+        agreeing: how many of them reached the best within one in a thousand, of the objective or of the background.
     """
 
     value: float

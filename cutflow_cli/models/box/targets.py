@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.models.box.landscape import Box, Kept, Landscape, single_best
-from cutflow_cli.models.box.search import AGREES, Climber, limited, opened
+from cutflow_cli.models.box.search import AGREES, Climber, Found, limited, opened
 from cutflow_cli.models.box.trade import Trader
 
 Floats = NDArray[np.float64]
@@ -23,23 +22,6 @@ Floats = NDArray[np.float64]
 _RATES, _SINGLES = np.geomspace(0.01, 3, 12), 3
 #: What a sum of weights may miss the target by, from rounding.
 _ROUNDING = 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class AtTarget:
-    """The result of the search at one target.
-
-    Attributes:
-        value: logarithm of the background, with the price of the boundaries.
-        box: the best box.
-        starts: how many times it was begun.
-        agreeing: how many of them reached the best within one in a thousand of the background.
-    """
-
-    value: float
-    box: Box
-    starts: int
-    agreeing: int
 
 
 def at_targets(
@@ -51,7 +33,7 @@ def at_targets(
     threads: int = 1,
     max_cuts: int | None = None,
     tell: Callable[[], None] = lambda: None,
-) -> list[AtTarget]:
+) -> list[Found]:
     """Find a box for each target.
 
     Args:
@@ -64,7 +46,8 @@ def at_targets(
         tell: called after each descent; what it raises ends the search.
 
     Returns:
-        For each target what was found, with background that does not fall as targets rise.
+        For each target what was found, with background that does not fall as targets rise; its value is the negative
+        logarithm of the background, less the price of the boundaries.
     """
     singles = [limited(single_best(landscape, float(rate)), max_cuts) for rate in _RATES]
     seeds = random.integers(0, 2**63, len(targets)).tolist()
@@ -75,13 +58,13 @@ def at_targets(
 
     with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
         reached = list(pool.map(one, zip(targets, seeds, strict=True)))
-    found: list[AtTarget] = []
+    found: list[Found] = []
     for target, results in zip(reversed(targets), reversed(reached), strict=True):
         if found:
             results.append(_descent(landscape, target, found[-1].box, max_cuts, None))
             tell()
-        value, box = min(results, key=lambda one: one[0])
-        found.append(AtTarget(value, box, len(results), sum(one[0] <= value + AGREES for one in results)))
+        least, box = min(results, key=lambda one: one[0])
+        found.append(Found(-least, box, len(results), sum(value <= least + AGREES for value, _ in results)))
     return found[::-1]
 
 
