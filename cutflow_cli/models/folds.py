@@ -125,7 +125,8 @@ def together(runs: Sequence[Run]) -> Fitted:
     return Fitted(
         flows=tuple(flows),
         history=_histories(runs),
-        warnings=_warnings(runs),
+        warnings=_said([run.manifest.warnings for run in runs]),
+        notes=_said([run.manifest.notes for run in runs]),
         timings=_added([run.manifest.timings for run in runs]),
         resolved=_common([run.manifest.settings for run in runs]),
         recommended=_commonest([run.manifest.recommended for run in runs]),
@@ -175,14 +176,14 @@ def _histories(runs: Sequence[Run]) -> dict[str, Any]:
     return {name: whole.column(name) for name in whole.column_names}
 
 
-def _warnings(runs: Sequence[Run]) -> tuple[str, ...]:
+def _said(by_fold: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """Say what each training had to say once, with the folds that it is of."""
     found: dict[str, list[int]] = {}
-    for fold, run in enumerate(runs):
-        for text in run.manifest.warnings:
+    for fold, texts in enumerate(by_fold):
+        for text in texts:
             found.setdefault(text, []).append(fold)
     return tuple(
-        text if len(folds) == len(runs) else f"fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}: {text}"
+        text if len(folds) == len(by_fold) else f"fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}: {text}"
         for text, folds in found.items()
     )
 

@@ -55,6 +55,14 @@ class Stopping(LearnableCutFlow):
         return super().fit(sample, context)
 
 
+class Talking(LearnableCutFlow):
+    """Has something to say of its result: how many signal events it had, and one sentence that is always the same."""
+
+    def fit(self, sample, context):
+        notes = ("as ever", f"{int((sample.label == 1).sum())} signal events")
+        return replace(super().fit(sample, context), notes=notes)
+
+
 def plan(events, out, method=LearnableCutFlow, **more):
     chosen = LcfSettings(epochs=4, learning_rate=0.05)
     return TrainingPlan(
@@ -124,6 +132,15 @@ def test_what_the_folds_say_is_said_once(events, tmp_path):
     )
     for text in run.manifest.warnings:
         assert text.startswith("fold") or all(text in one.manifest.warnings for one in run.folds)
+
+
+def test_what_the_folds_found_is_kept_with_the_folds_it_is_of(events, tmp_path):
+    run = run_folds(plan(events, tmp_path / "run", Talking), FOLDS).run
+    said = run.manifest.notes
+    assert said.count("as ever") == 1
+    for fold, one in enumerate(run.folds):
+        (count,) = (text for text in one.manifest.notes if text != "as ever")
+        assert any(text.endswith(count) and str(fold) in text.partition(":")[0] for text in said)
 
 
 def test_a_damaged_record_of_folds_is_said(events, tmp_path):
