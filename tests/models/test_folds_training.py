@@ -1,6 +1,7 @@
 """Training by folds: every event is left out of one training, and all is in one run directory."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
