@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +34,8 @@ from cutflow_cli.selection.cut import Region
 MEANS, WIDTH = np.array([2.0, 1.0, 3.0]), 2.0
 SIGNAL, BACKGROUND, SYSTEMATIC = 100.0, 2000.0, 0.1
 NAMES = ("x1", "x5", "x6")
+#: Few are enough for three independent observables.
+STARTS = 3
 
 
 def draw(events: int, random: np.random.Generator) -> EventSample:
@@ -76,7 +79,7 @@ def pulls_of(seed: int, replicas: int, events: int, best: np.ndarray) -> Pulls:
     """Search one pseudo-sample and judge it on another."""
     random = np.random.default_rng(seed)
     train, test = (draw(events, random) for _ in range(2))
-    fitted = BoxSearch(BoxSettings(background_systematic=SYSTEMATIC)).fit(
+    fitted = BoxSearch(BoxSettings(background_systematic=SYSTEMATIC, starts=STARTS)).fit(
         train, TrainingContext(seed=seed, replicas=range(replicas))
     )
     flow, table = fitted.flows[-1], fitted.tables["box"]
@@ -117,7 +120,10 @@ def main() -> None:
     ).x
     one = partial(pulls_of, replicas=arguments.replicas, events=arguments.events, best=best)
     with ProcessPoolExecutor(arguments.processes) as pool:
-        found = list(pool.map(one, range(arguments.samples)))
+        found = []
+        for pulls in pool.map(one, range(arguments.samples)):
+            found.append(pulls)
+            print(f"{len(found)}: {pulls}", file=sys.stderr, flush=True)
     print(
         f"{arguments.samples} samples of {arguments.events} events, {arguments.replicas} replicas; "
         f"best box {best.round(3)}"
