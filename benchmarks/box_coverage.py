@@ -94,7 +94,12 @@ def pulls_of(seed: int, replicas: int, events: int, best: np.ndarray) -> Pulls:
     cuts = np.array([step.cut.upper if step.active else math.inf for step in steps], dtype=float)
     true, found = z_of_law(cuts, BACKGROUND / (events // 2)), measured(flow, test)
     expected = float(table["objective"][0] - table["optimism"][0])
-    return Pulls(boundaries, (expected - true) / float(table["optimism_error"][0]), (found.value - true) / found.error)
+    undefined = found.value is None or found.error is None  # too little background for an error to mean anything
+    return Pulls(
+        boundaries,
+        (expected - true) / float(table["optimism_error"][0]),
+        math.nan if undefined else (found.value - true) / found.error,
+    )
 
 
 def line(name: str, pulls: np.ndarray) -> str:

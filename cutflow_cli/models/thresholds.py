@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.metrics.figures_of_merit import FIGURES_OF_MERIT
 from cutflow_cli.metrics.threshold import best_threshold
@@ -13,6 +11,7 @@ from cutflow_cli.models.protocol import TrainingContext
 from cutflow_cli.models.scores import Scorer, mean_score
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA, CutFlow, Kind, LearnedCut
+from cutflow_cli.selection.spread import half_interval
 
 
 def threshold_flows(
@@ -64,10 +63,7 @@ def score_flows(
         cut = Cut(score, Region.ABOVE, value).rounded("float32")
         return CutFlow((LearnedCut(cut, lower_error=error),), kind=kind, replica=replica)
 
-    error = None
-    if len(thresholds) > 1:
-        low, high = np.quantile(thresholds, [0.16, 0.84])
-        error = float(high - low) / 2
+    error = float(half_interval(thresholds)) if len(thresholds) > 1 else None
     return (
         *(flow(value, "replica", replica) for value, replica in zip(thresholds, replicas, strict=True)),
         flow(consensus, "consensus", CONSENSUS_REPLICA, error),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cutflow_cli.errors import InputError, nearest
 from cutflow_cli.selection.binned import BinnedCut, expressions
 from cutflow_cli.selection.cut import Cut, Region
+from cutflow_cli.selection.spread import half_interval
 from cutflow_cli.selection.tree import And, Node
 
 Kind = Literal["replica", "consensus"]
@@ -252,8 +253,7 @@ def _median(values: Sequence[float | None]) -> tuple[float | None, float | None]
     middle = float(np.median(numbers))
     if not np.isfinite(numbers).all():  # a boundary at infinity is a choice, not a measurement with a spread
         return middle, None
-    low, high = np.quantile(numbers, [0.16, 0.84])
-    return middle, float(high - low) / 2
+    return middle, float(half_interval(numbers))
 
 
 def _least(values: Sequence[float | None]) -> float | None:

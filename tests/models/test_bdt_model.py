@@ -69,7 +69,7 @@ def test_importances_are_shares_of_the_gain(options):
     assert shares.sum(axis=1) == pytest.approx(np.ones(4))
     assert (shares[:, 2] < shares[:, :2].min(axis=1)).all()  # `c` tells nothing
     assert shares[3] == pytest.approx(shares[:3].mean(axis=0))
-    low, high = np.quantile(shares[:3], [0.16, 0.84], axis=0)
+    low, high = np.quantile(shares[:3], [0.16, 0.84], axis=0, method="median_unbiased")
     assert table["error"][-3:] == pytest.approx((high - low) / 2)
     assert table["error"][:9] == [None] * 9
     assert fit(options).tables["importances"]["error"] == [None] * 6

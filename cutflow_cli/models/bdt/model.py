@@ -23,6 +23,7 @@ from cutflow_cli.models.protocol import Fitted, TrainingContext
 from cutflow_cli.models.scores import SCORE
 from cutflow_cli.models.thresholds import score_flows, threshold_flows
 from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA, CutFlow
+from cutflow_cli.selection.spread import half_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +200,7 @@ def importances(features: Sequence[str], members: Sequence[Trees], replicas: Seq
     shares = gains / np.maximum(gains.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     error: list[float | None] = [None] * len(features)
     if len(members) > 1:
-        low, high = np.quantile(shares, [0.16, 0.84], axis=0)
-        error = list((high - low) / 2)
+        error = half_interval(shares).tolist()
     return {
         "replica": np.repeat(np.array([*replicas, CONSENSUS_REPLICA], dtype=np.int32), len(features)),
         "feature": [*features] * (len(members) + 1),

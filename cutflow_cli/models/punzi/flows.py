@@ -12,6 +12,7 @@ from cutflow_cli.models.punzi.windows import Windows
 from cutflow_cli.models.scores import SCORE
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA, CutFlow, LearnedCut
+from cutflow_cli.selection.spread import half_interval
 
 #: One selection for all masses is what the loss is for.
 RECOMMENDED = FIXED
@@ -55,7 +56,4 @@ def punzi_flows(
 
 
 def _spread(values: NDArray[np.float32]) -> float | None:
-    if len(values) < 2:
-        return None
-    low, high = np.quantile(values.astype(np.float64), [0.16, 0.84])
-    return float(high - low) / 2
+    return float(half_interval(values)) if len(values) > 1 else None
