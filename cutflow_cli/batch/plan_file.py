@@ -227,6 +227,8 @@ def _explain(error: ValidationError, raw: dict[str, Any]) -> str:
     text = str(first["msg"]).removeprefix("Value error, ")
     if first["type"] == "string_pattern_mismatch":
         text = f"{first['input']!r} is no name; one has letters, digits and . _ + -"
+    elif first["type"] == "tuple_type":
+        text = f'give a list in brackets, such as ["a", "b"] (got {first["input"]!r})'
     elif text.startswith("Input"):
         text = f"{text[:1].lower()}{text[1:]} (got {first['input']!r})"
     return f"{where}: {text}" if where else text

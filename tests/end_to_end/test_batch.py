@@ -77,7 +77,7 @@ def test_a_plan_on_this_machine(run_here, run_cutflow, home):
         ("seeds = [3]", 'samples = ["evens"]', 2, "train 'count': no sample 'evens'; did you mean events?"),
         ("seeds = [3]", 'options = ["--serch", "bins"]', 2, "count: options: No such option: --serch"),
         ("part-*", "prat-*", 3, "apply 'flow': process 'flow': no file matches"),
-        ("[[apply]]", "[[evaluate]]", 2, "evaluate 'flow': cuts: input should be a valid tuple"),
+        ("[[apply]]", "[[evaluate]]", 2, "evaluate 'flow': cuts: give a list in brackets, such as"),
         ("cuts.json", "cut.json", 3, "cut.json: no such file"),
     ],
 )  # fmt: skip
