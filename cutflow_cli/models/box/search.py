@@ -243,8 +243,13 @@ def search(
             climber = Climber(landscape, limited(box, max_cuts), wanted)
             return climber.climb(max_cuts, np.random.default_rng(seed)), climber.box
 
+        tasks = list(zip(boxes, seeds.tolist(), strict=True))
+        if tasks and not results:
+            # Two threads that load compiled code for the first time may wait for each other for ever: one goes ahead.
+            results.append(one(tasks.pop(0)))
+            tell()
         with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
-            for result in pool.map(one, zip(boxes, seeds.tolist(), strict=True)):
+            for result in pool.map(one, tasks):
                 results.append(result)
                 tell()
 

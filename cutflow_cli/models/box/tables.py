@@ -7,7 +7,7 @@ events, so that the probability to pass all is taken as
 
 the superposition approximation (J. G. Kirkwood, J. Chem. Phys. 3 (1935) 300), exact where dependence does not go beyond
 pairs. It is no distribution, and fails where several observables repeat each other, which the number of events
-counted in a box shows (`cutflow_cli.models.box.estimate`).
+counted in a box shows (`cutflow_cli.models.box.landscape`).
 """
 
 from __future__ import annotations

@@ -56,6 +56,9 @@ def at_targets(
         target, seed = task
         return _descents(landscape, target, singles, starts, max_cuts, np.random.default_rng(seed), tell)
 
+    if threads > 1 and targets:
+        # Two threads that load compiled code for the first time may wait for each other for ever, so it is loaded here.
+        _descent(landscape, targets[-1], Box.open(landscape.observables), max_cuts, None)
     with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
         reached = list(pool.map(one, zip(targets, seeds, strict=True)))
     found: list[Found] = []
