@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT.parent / "shared" / "batch"
 #: Seconds in which a scheduler installs itself and starts, and in which tiny tasks end.
 START, WAIT = 280, 120
+#: Seconds for which Slurm must not start a job again that it has just ended.
+REVOKED = 3
 
 
 def free_ports(number: int) -> int:
@@ -88,8 +90,13 @@ class System:
             self.tool("scancel", "--batch", "--signal=TERM", job)
 
     def restart_now(self, job: str) -> None:
-        """Spare a requeued job the two minutes after which Slurm lets it start again."""
+        """Spare a requeued job the two minutes after which Slurm lets it start again.
+
+        The two minutes have a reason: slurmd refuses a job (`Job credential revoked`, and it has failed) that begins in
+        the second in which its former start was ended.
+        """
         if self.name == "slurm":
+            time.sleep(REVOKED)
             self.tool("scontrol", "update", f"JobId={job}", "StartTime=now")
 
 
