@@ -21,6 +21,7 @@ class Stream(IntEnum):
     INITIAL = 0
     BOOTSTRAP = 1
     SHUFFLE = 2
+    REFINING = 3
 
 
 #: In place of a replica's number: what is drawn for all replicas alike, whichever of them are trained.

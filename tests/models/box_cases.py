@@ -7,7 +7,7 @@ import numpy as np
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.metrics.objectives import parse_objective
 from cutflow_cli.models.box.binning import bin_sample
-from cutflow_cli.models.box.landscape import Landscape, make_landscape
+from cutflow_cli.models.box.landscape import Landscape, make_landscape, weights_of
 
 
 def sample_of(x, label, weight=None, dtypes=None) -> EventSample:
@@ -31,10 +31,7 @@ def gaussians(events=4000, observables=3, seed=1, missing=0.0, correlation=0.0) 
 
 def landscape_of(sample, objective="asimov", systematic=0.1, *, smooth=True, least=10.0, gain=0.0, chance=0.0, bins=40):
     """Prepare a sample as the method does, without any charge for boundaries."""
-    signal = sample.label == 1
-    weights = np.zeros((4, len(sample)))
-    weights[0, signal], weights[2, ~signal] = sample.expected[signal], sample.expected[~signal]
-    weights[1], weights[3] = weights[0] ** 2, weights[2] ** 2
+    weights = weights_of(sample.label == 1, sample.expected)
     wanted = parse_objective(objective, systematic)
     made: Landscape = make_landscape(
         bin_sample(sample, sample.expected, bins), weights, wanted, smooth=smooth, min_effective_events=least,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from cutflow_cli.models.box.flow import box_of, flow_of, in_order, order_of
 from cutflow_cli.models.box.kernel import INSIDE, OFF, OUTSIDE
-from cutflow_cli.models.box.landscape import Box, Kept, single_best
+from cutflow_cli.models.box.landscape import Box, Kept
+from cutflow_cli.models.box.probes import single_best
 from cutflow_cli.models.box.search import Climber, search, undominated
 from cutflow_cli.selection.cutflow import CutFlow
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from cutflow_cli.models.box import kernel
 from cutflow_cli.models.box.kernel import INSIDE, OUTSIDE
-from cutflow_cli.models.box.landscape import USELESS, Box, with_measured_error
+from cutflow_cli.models.box.landscape import USELESS, Box
+from cutflow_cli.models.box.probes import with_measured_error
 
 
 @given(prediction=st.floats(1e-6, 1e5), counted=st.integers(0, 10_000), variance=st.floats(1e-4, 20.0))

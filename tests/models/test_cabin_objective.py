@@ -26,7 +26,8 @@ def fit(context, **chosen):
 
 def test_a_working_point_is_refined_and_recommended_by_the_objective():
     validation = physical(mock_sample(2000, seed=1, kinds="left right middle"))
-    chosen = {"objective": "asimov", "background_systematic": 0.2, "windows": True, "directions": {"left": "below"}}
+    chosen = {"objective": "asimov", "background_systematic": 0.2, "windows": True, "directions": {"left": "below"},
+              "optimism_folds": 2}  # fmt: skip
     context = TrainingContext(replicas=range(2), validation=validation)
     fitted, plain = fit(context, **chosen), fit(context, windows=True, directions={"left": "below"})
     assert fitted.flows[:6] == plain.flows  # the scan itself is what it was
@@ -38,6 +39,7 @@ def test_a_working_point_is_refined_and_recommended_by_the_objective():
     assert {len(values) for values in table.values()} == {9}
     mine = (table["replica"] == -1) & np.isfinite(table["figure_of_merit"])
     best = table["working_point"][mine][np.argmax(table["figure_of_merit"][mine])]
+    assert fitted.notes[-1].startswith("objective: Asimov Z ")
     assert fitted.recommended == best == table["working_point"][table["recommended"]][0]
     for replica in range(2):
         hard = stages["hard_objective"][stages["replica"] == replica]

@@ -15,7 +15,7 @@ from cutflow_cli.models.plan import TrainingPlan
 from cutflow_cli.models.protocol import TrainingContext
 from cutflow_cli.models.training import run_training
 
-ASIMOV = {"objective": "asimov", "background_systematic": 0.1, "min_effective_background": 3.0}
+ASIMOV = {"objective": "asimov", "background_systematic": 0.1, "optimism_folds": 2}
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,8 @@ ASIMOV = {"objective": "asimov", "background_systematic": 0.1, "min_effective_ba
     [
         ({"background_systematic": 0.1}, "only an objective uses it"),
         ({"min_effective_background": 5.0}, "only an objective uses it"),
+        ({"optimism_folds": 3}, "only an objective uses it"),
+        ({"objective": "asimov", "optimism_folds": 1}, "at least 2 parts"),
         ({"objective": "bce", "background_systematic": 0.1}, "only an objective uses it"),
         ({"objective": "accuracy", "min_effective_background": 5.0}, "does not profit from small numbers"),
         ({"objective": "punzi", "background_systematic": 0.1}, "knows of no uncertainty"),
@@ -61,6 +63,7 @@ def test_an_objective_refines_what_lcf_learned():
     assert refined.flows[-1].kind == "consensus"
     stages = dict(zip(refined.tables["objective"]["stage"], refined.tables["objective"]["hard_objective"], strict=True))
     assert refined.resolved["objective_consensus"] == stages["consensus"] > max(stages["start"], 0.0)
+    assert "expected on fresh events" in refined.notes[0]
     assert refined.resolved["epochs"] == 10
     assert set(refined.timings) == {"prepare", "train", "refine"}
 

@@ -107,15 +107,7 @@ def box(
         int | None,
         typer.Option(metavar="N", help="Climbs from different boxes.", show_default="20", rich_help_panel=TRAINING),
     ] = None,
-    optimism_folds: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Parts of the training split that are left out in turn to estimate the optimism; 0 for no estimate.",
-            show_default="5",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
+    optimism_folds: options.OptimismFolds = None,
     bootstrap: options.NeededBootstrap = None,
     replicas: options.Replicas = "1",
     seed: options.Seed = 0,

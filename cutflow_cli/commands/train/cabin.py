@@ -80,6 +80,7 @@ def cabin_scan(
     objective: options.Objective = None,
     background_systematic: options.BackgroundSystematic = None,
     min_effective_background: options.MinEffectiveBackground = None,
+    optimism_folds: options.OptimismFolds = None,
     split: options.Split = None,
     split_seed: options.SplitSeed = 0,
     folds: options.FoldCount = None,
@@ -174,7 +175,7 @@ def cabin_scan(
         learn_weights=learn_weights, epochs=epochs, learning_rate=learning_rate, class_weights=class_weights,
         negative_weights=negative_weights, bootstrap=bootstrap,
         objective=objective, background_systematic=background_systematic,
-        min_effective_background=min_effective_background,
+        min_effective_background=min_effective_background, optimism_folds=optimism_folds,
     )  # fmt: skip
     resolved, departures = checked_settings(CabinSettings, PRESETS, chosen, settings)
     request = Request(

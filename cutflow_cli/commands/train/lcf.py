@@ -181,6 +181,7 @@ def lcf_command(strategy: Strategy) -> Callable[..., None]:
         objective: options.Objective = None,
         background_systematic: options.BackgroundSystematic = None,
         min_effective_background: options.MinEffectiveBackground = None,
+        optimism_folds: options.OptimismFolds = None,
         replicas: options.Replicas = "10",
         seed: options.Seed = 0,
         device: Annotated[
@@ -208,7 +209,7 @@ def lcf_command(strategy: Strategy) -> Callable[..., None]:
             class_weights=class_weights, negative_weights=negative_weights, bootstrap=bootstrap, scale=scale,
             trim=trim, combination=combination, mask=mask, min_effective_events=min_effective_events, tidy=tidy,
             objective=objective, background_systematic=background_systematic,
-            min_effective_background=min_effective_background,
+            min_effective_background=min_effective_background, optimism_folds=optimism_folds,
         )  # fmt: skip
         resolved, departures = checked_settings(strategy, chosen, settings)
         request = Request(

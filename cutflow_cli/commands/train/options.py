@@ -145,8 +145,18 @@ MinEffectiveBackground = Annotated[
     typer.Option(
         metavar="N",
         min=0,
-        help="Effective background events of train that cuts refined for an objective must keep.",
+        help="Events' worth that must be known of the background that cuts refined for an objective keep: 1/δ² for a "
+        "relative error δ; 0 for no such rule.",
         show_default="10",
+        rich_help_panel=TRAINING,
+    ),
+]
+OptimismFolds = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Parts of the training split that are left out in turn to estimate the optimism; 0 for no estimate.",
+        show_default="5",
         rich_help_panel=TRAINING,
     ),
 ]

@@ -4,13 +4,11 @@ A box that is best for a significance keeps few simulated background events, and
 the search finds the one that by chance keeps fewest. So the background is not only counted: it is predicted from
 one- and two-dimensional distributions (`tables`), which have many events, and the two are combined
 (`kernel.posterior`): where many events are counted they decide, where few are the prediction does, as far as it can be
-trusted. How far is measured: boxes of many sizes are counted and predicted, and the scatter beyond that of the counts
-is the prediction's error.
+trusted, which is measured (`probes`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,15 +26,8 @@ Places = NDArray[np.int64]
 
 #: The prediction's logarithm is taken to be uncertain by at least this.
 LEAST_ERROR = 0.1
-#: Events that a box must keep, by count or prediction, to tell how good predictions of few are.
-_MEASURED = (10.0, 3000.0)
-#: With fewer boxes than this it is not known.
-_ENOUGH = 5
-#: Predictions whose logarithm is less certain than this are not used: the variance is taken to be that of none.
-_USED_BELOW = 0.5
+#: Variance of the logarithm of predictions that are not used.
 USELESS = 1e6
-#: Parts of a box that are looked at: with fewer and fewer of its cuts.
-_PARTS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +175,22 @@ class Landscape:
         return float(self.figure(self.kept(box))[0])
 
 
+def weights_of(signal: NDArray[np.bool_], weight: Floats, counts: NDArray[np.int64] | None = None) -> Floats:
+    """Return what each event adds to Σw and Σw² of signal and background, shape (4, events).
+
+    Args:
+        signal: which events are signal.
+        weight: of the events.
+        counts: how often each counts (a bootstrap's); None for once each.
+    """
+    once = weight if counts is None else weight * counts
+    weights = np.zeros((4, len(weight)))
+    for row, role in ((0, signal), (2, ~signal)):
+        weights[row, role] = once[role]
+        weights[row + 1, role] = (once * weight)[role]  # an event that counts twice is two events
+    return weights
+
+
 def make_landscape(
     binned: Binned,
     weights: Floats,
@@ -209,66 +216,3 @@ def make_landscape(
     return Landscape(
         binned, weights, weights.sum(axis=1), objective, tables, 0.0, min_effective_events, min_gain, chance
     )
-
-
-def single_best(landscape: Landscape, exchange: float) -> Box:
-    """Return the box that is best if observables are independent, for a rate of exchange of ln ε_b for ln ε_s.
-
-    Each observable's region has the largest ln ε_s − exchange · ln ε_b. With exchange rates from small to large these
-    boxes run from loose to tight; they are where the search begins.
-    """
-    box = Box.open(landscape.observables)
-    totals = landscape.totals
-    for i, places in enumerate(landscape.binned.places):
-        sums = np.zeros((4, places + 1))
-        for row, weight in enumerate(landscape.weights):
-            found = np.bincount(landscape.binned.codes[i], weights=weight, minlength=places + 1)[:places]
-            sums[row, 1:] = np.cumsum(found)
-        low, high = np.triu_indices(places + 1, 1)
-        best = 0.0
-        for kind in (INSIDE, OUTSIDE):
-            kept = sums[:, high] - sums[:, low]
-            if kind == OUTSIDE:
-                kept = sums[:, -1:] - kept
-            enough = (kept[0] > 1e-3 * totals[0]) & (kept[2] ** 2 > max(landscape.min_effective_events, 3) * kept[3])
-            enough &= kept[2] > 0
-            with np.errstate(divide="ignore", invalid="ignore"):
-                gain = np.log(kept[0] / totals[0]) - exchange * np.log(kept[2] / totals[2])
-            gain = np.where(enough, gain, -np.inf)
-            at = int(np.argmax(gain))
-            if gain[at] > best + 1e-6:
-                best, box = float(gain[at]), box.having(i, int(low[at]), int(high[at]), kind)
-    return box
-
-
-def with_measured_error(landscape: Landscape, boxes: Sequence[Box], random: np.random.Generator) -> Landscape:
-    """Measure how wrong predictions are, on boxes and parts of them that keep a known number of events.
-
-    The mean of ln²(n/p) less its expectation from counting, over boxes with n counted and p predicted events of which
-    one at least is large enough, is the variance of a prediction's logarithm; it is never taken to be less than before.
-
-    Args:
-        landscape: with tables.
-        boxes: around which to measure.
-        random: which cuts are left out.
-    """
-    if landscape.tables is None:
-        return landscape
-    per_event, scatter, seen = landscape.tables.per_event, [], set()
-    for box in boxes:
-        for turn in range(_PARTS):
-            part = box
-            for i in np.flatnonzero(random.random(landscape.observables) < 0.5 * turn / _PARTS):
-                part = part.without(int(i))
-            if part.cuts < 2 or part.key in seen:
-                continue
-            seen.add(part.key)
-            predicted, counted = landscape.predicted(part) / per_event, landscape.counted(part)[2] / per_event
-            if _MEASURED[0] <= max(predicted, counted) <= _MEASURED[1]:
-                scatter.append(np.log((max(counted, 0) + 0.5) / (predicted + 0.5)) ** 2 - 1 / (max(counted, 0) + 1))
-    variance = max(landscape.variance, LEAST_ERROR**2)
-    if len(scatter) >= _ENOUGH:
-        variance = max(float(np.mean(scatter)), variance)
-    elif landscape.variance == 0:
-        variance = USELESS
-    return replace(landscape, variance=variance if variance < _USED_BELOW**2 else USELESS)

@@ -18,8 +18,9 @@ from cutflow_cli.events.schema import ROLES
 from cutflow_cli.metrics.objectives import parse_objective
 from cutflow_cli.models.box.binning import Binned, bin_sample
 from cutflow_cli.models.box.flow import box_of, flow_of, in_order, order_of
-from cutflow_cli.models.box.landscape import Box, Landscape, make_landscape, single_best, with_measured_error
+from cutflow_cli.models.box.landscape import Box, Landscape, make_landscape, weights_of
 from cutflow_cli.models.box.optimism import Judged, by_cuts, judge, parts_of
+from cutflow_cli.models.box.probes import EXCHANGE, independent_boxes, single_best, with_measured_error
 from cutflow_cli.models.box.results import budget_table, remarks, results_table
 from cutflow_cli.models.box.search import Found, search
 from cutflow_cli.models.box.settings import BoxSettings
@@ -30,9 +31,7 @@ from cutflow_cli.models.weights import resolve_bootstrap
 from cutflow_cli.selection.cutflow import CutFlow, consensus
 
 _SAME = "box has nothing random but its starts, so that replicas would be the same; use --replicas 1 or --bootstrap"
-#: Rates of exchange of signal for background of the boxes where the search begins.
-_EXCHANGE = np.geomspace(0.01, 2, 22)
-#: Every so many of them the search begins; on all of them the error of predictions is measured.
+#: At every so many of the boxes where predictions are measured the search begins.
 _EVERY = 3
 #: Rounds of search and of measuring how good predictions are near the box found.
 _ROUNDS = 4
@@ -169,15 +168,10 @@ class BoxSearch:
         return weight
 
     def _landscape(self, binned: Binned, weight: NDArray[np.float64], counts: NDArray[np.int64] | None) -> Landscape:
-        once = weight if counts is None else weight * counts
-        weights = np.zeros((4, len(weight)))
-        for row, role in ((0, binned.signal), (2, ~binned.signal)):
-            weights[row, role] = once[role]
-            weights[row + 1, role] = (once * weight)[role]  # an event that counts twice is two events
         least = 0.0 if self._objective.additive else self.settings.min_effective_events
         return make_landscape(
-            binned, weights, self._objective, smooth=self.settings.smooth, min_effective_events=least,
-            min_gain=self.settings.min_gain, chance=self.settings.chance,
+            binned, weights_of(binned.signal, weight, counts), self._objective, smooth=self.settings.smooth,
+            min_effective_events=least, min_gain=self.settings.min_gain, chance=self.settings.chance,
         )  # fmt: skip
 
     def _search(
@@ -185,7 +179,7 @@ class BoxSearch:
     ) -> Result:
         """Search one landscape, and again where predictions are worse near the box found than was known."""
         settings, random = self.settings, generator(seed, replica, Stream.INITIAL)
-        boxes = tuple(single_best(landscape, float(rate)) for rate in _EXCHANGE)
+        boxes = independent_boxes(landscape)
         landscape = with_measured_error(landscape, boxes, random)
         begin = list(boxes[::_EVERY][: settings.starts])
         starts, kicks = list(begin), max(settings.starts - len(begin), 0)
@@ -226,7 +220,7 @@ class BoxSearch:
                     max_cuts=settings.max_cuts, tell=tell,
                 )  # fmt: skip
                 return [one.box for one in reached]
-            begin = [single_best(landscape, float(rate)) for rate in _EXCHANGE[::7]]
+            begin = [single_best(landscape, float(rate)) for rate in EXCHANGE[::7]]
             found = search(
                 landscape, [*begin, whole.boxes[0]], 0, random, threads=context.threads, max_cuts=settings.max_cuts,
                 tell=tell,

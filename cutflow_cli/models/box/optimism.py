@@ -43,6 +43,19 @@ class Judged:
         """How much too good the objective on train is."""
         return self.on_train - self.held_out
 
+    def said(self, title: str, value: float, parts: int) -> str:
+        """Say what to expect of a box.
+
+        Args:
+            title: of the objective.
+            value: of the box, as estimated on the training split.
+            parts: how many parts were left out in turn.
+        """
+        return (
+            f"{title} {value:.4g} as estimated on train; {value - self.optimism:.4g} ± {self.error:.2g} expected on "
+            f"fresh events (optimism {self.optimism:+.2g}, from {parts} parts left out in turn)"
+        )
+
 
 def parts_of(events: int, parts: int, random: np.random.Generator, signal: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Number the parts that events belong to, each class divided evenly."""

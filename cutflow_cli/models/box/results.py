@@ -86,14 +86,10 @@ def remarks(
     for k, (flow, box, found) in enumerate(zip(flows, boxes, result.found, strict=True)):
         value = landscape.value(box)
         which = "" if len(boxes) == 1 else f"{flow.working_point}: "
-        text = f"{which}{title} {value:.4g} as estimated on train"
+        text = f"{title} {value:.4g} as estimated on train"
         if known is not None:
-            one = known[k]
-            text += (
-                f"; {value - one.optimism:.4g} ± {one.error:.2g} expected on fresh events "
-                f"(optimism {one.optimism:+.2g}, from {settings.optimism_folds} parts left out in turn)"
-            )
-        said.append(text)
+            text = known[k].said(title, value, settings.optimism_folds)
+        said.append(f"{which}{text}")
         said.append(f"{which}{found.agreeing} of {found.starts} starts reached the same {sought} within 0.1 %")
     if landscape.tables is not None and landscape.variance >= USELESS:
         said.append("backgrounds predicted from pairs of observables differ too much from counts, which alone are used")

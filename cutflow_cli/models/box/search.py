@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from cutflow_cli.models.box import kernel
 from cutflow_cli.models.box.kernel import INSIDE, OFF, OUTSIDE
 from cutflow_cli.models.box.landscape import Box, Kept, Landscape
+from cutflow_cli.selection.cut import Region
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 #: What a region is chosen by: from what the regions keep to numbers of which the largest is best.
 Wanted = Callable[[Kept], Floats]
 
@@ -63,10 +65,17 @@ class Climber:
         landscape: the sample.
         box: where to begin.
         wanted: what is to be large; None for the landscape's objective.
+        allowed: which regions each observable may move to, beside none; None for all of them.
     """
 
-    def __init__(self, landscape: Landscape, box: Box, wanted: Wanted | None = None) -> None:
-        self.landscape, self.wanted = landscape, wanted or landscape.figure
+    def __init__(
+        self,
+        landscape: Landscape,
+        box: Box,
+        wanted: Wanted | None = None,
+        allowed: Sequence[frozenset[Region]] | None = None,
+    ) -> None:
+        self.landscape, self.wanted, self._allowed = landscape, wanted or landscape.figure, allowed
         self._standing = Standing(landscape, box)
         self._widest = int(landscape.binned.places.max())
         self._mine = [np.zeros_like(failed) for failed in self._standing.failed]
@@ -129,12 +138,14 @@ class Climber:
         """
         kept, regions = self.regions(i, step)
         low, high, kind = regions
-        inside = kind == INSIDE
-        sides = 1 * (inside & (low > 0)) + (inside & (high < self.landscape.binned.places[i])) + 2 * (kind == OUTSIDE)
+        lower = (kind == INSIDE) & (low > 0)
+        upper = (kind == INSIDE) & (high < self.landscape.binned.places[i])
+        sides = 1 * lower + upper + 2 * (kind == OUTSIDE)
+        permitted = self._permitted(i, lower, upper, kind)
         others = self.box.without(i).boundaries(self.landscape.binned.places)
         best, chosen = -np.inf, (0, 0, OFF)
         for count in range(3):
-            rows = np.flatnonzero(sides == count)
+            rows = np.flatnonzero((sides == count) & permitted)
             if not len(rows):
                 continue
             mine = Kept(kept.S[rows], kept.S2[rows], kept.B[rows], kept.B2[rows])
@@ -146,6 +157,19 @@ class Climber:
                 place = rows[front[at]]
                 best, chosen = value, (int(low[place]), int(high[place]), int(kind[place]))
         return best, chosen
+
+    def _permitted(self, i: int, lower: Mask, upper: Mask, kind: Floats) -> Mask:
+        """Say which regions of an observable it may have."""
+        if self._allowed is None:
+            return np.ones(len(kind), dtype=np.bool_)
+        allowed = self._allowed[i]
+        by_region = {
+            Region.ABOVE: lower & ~upper, Region.BELOW: upper & ~lower, Region.INSIDE: lower & upper,
+            Region.OUTSIDE: kind == OUTSIDE,
+        }  # fmt: skip
+        return np.asarray(
+            np.any([kind == OFF, *(rows for region, rows in by_region.items() if region in allowed)], axis=0)
+        )
 
     def _priced(self, value: float, boundaries: int) -> float:
         return value - boundaries * self.landscape.min_gain * abs(value) if np.isfinite(value) else value

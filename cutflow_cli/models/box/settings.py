@@ -18,15 +18,27 @@ default is what it is:
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from cutflow_cli.errors import UsageError
 from cutflow_cli.metrics.figures_of_merit import DEFAULT_FIGURE, MIN_EFFECTIVE_EVENTS
 from cutflow_cli.metrics.objectives import parse_objective
 from cutflow_cli.models.protocol import Settings
 from cutflow_cli.models.weights import NegativeWeights
+
+
+def _several(folds: int) -> int:
+    if folds == 1:
+        msg = "give at least 2 parts, or 0 for no estimate"
+        raise ValueError(msg)
+    return folds
+
+
+#: Parts of the training split by which an optimism is estimated; 0 for no estimate.
+OptimismFolds = Annotated[int, Field(ge=0), AfterValidator(_several)]
+OPTIMISM_FOLDS = 5
 
 
 class BoxSettings(Settings):
@@ -62,7 +74,7 @@ class BoxSettings(Settings):
     min_gain: float = Field(default=2e-3, ge=0, lt=1)
     chance: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     starts: int = Field(default=20, ge=1)
-    optimism_folds: int = Field(default=5, ge=0)
+    optimism_folds: OptimismFolds = OPTIMISM_FOLDS
     bootstrap: bool | None = None
 
     @field_validator("objective")
@@ -81,14 +93,6 @@ class BoxSettings(Settings):
             msg = "give different numbers between 0 and 1"
             raise ValueError(msg)
         return tuple(sorted(values))
-
-    @field_validator("optimism_folds")
-    @classmethod
-    def _several(cls, folds: int) -> int:
-        if folds == 1:
-            msg = "give at least 2 parts, or 0 for no estimate"
-            raise ValueError(msg)
-        return folds
 
     def refuse_unused(self, chosen: Collection[str]) -> None:
         """Refuse a guard where the objective has none."""

@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from cutflow_cli.models.box.landscape import Box, Kept, Landscape, single_best
+from cutflow_cli.models.box.landscape import Box, Kept, Landscape
+from cutflow_cli.models.box.probes import single_best
 from cutflow_cli.models.box.search import AGREES, Climber, Found, limited, opened
 from cutflow_cli.models.box.trade import Trader
 

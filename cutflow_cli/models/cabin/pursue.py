@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from cutflow_cli.engine.randomness import Stream, generator
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.metrics.figures_of_merit import MIN_EFFECTIVE_EVENTS, Yields
 from cutflow_cli.metrics.objectives import Objective
@@ -45,11 +44,12 @@ def with_objective(
     bootstrap = bool(fitted.resolved["bootstrap"])
     refiner = Refiner(sample, goal, settings.min_effective_background, _allowed(sample.features, settings))
     starts = [
-        _start(refiner, [flow for flow in fitted.flows if flow.kind == "replica" and flow.replica == replica],
-               _counts(context.seed, replica, len(sample)) if bootstrap else None)
+        [replace(flow, working_point=WORKING_POINT, target=None)
+         for flow in fitted.flows if flow.kind == "replica" and flow.replica == replica]
         for replica in context.replicas
     ]  # fmt: skip
-    found = pursue(refiner, starts, sample, goal, context, bootstrap=bootstrap, done=1.0)
+    parts = settings.optimism_folds
+    found = pursue(refiner, starts, sample, goal, context, bootstrap=bootstrap, parts=parts, done=1.0)
     flows = (*fitted.flows, *found.flows, found.agreed)
     judged = sample if context.validation is None else context.validation
     figures = {
@@ -71,6 +71,7 @@ def with_objective(
     return replace(
         fitted, flows=flows, warnings=warnings, tables=tables, recommended=recommended,
         resolved={**fitted.resolved, **found.resolved},
+        notes=(*fitted.notes, *(f"{WORKING_POINT}: {text}" for text in found.notes)),
     )  # fmt: skip
 
 
@@ -79,17 +80,6 @@ def _allowed(features: Sequence[str], settings: CabinSettings) -> list[frozenset
     free = frozenset(Region) if settings.windows else frozenset(_ONE_SIDED)
     given = {name: frozenset({Region(side)}) for name, side in settings.directions.items()}
     return [given.get(name, free) for name in features]
-
-
-def _counts(seed: int, replica: int, events: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return generator(seed, replica, Stream.BOOTSTRAP).poisson(1.0, events)
-
-
-def _start(refiner: Refiner, flows: Sequence[CutFlow], counts: np.ndarray[Any, np.dtype[np.int64]] | None) -> CutFlow:
-    """Return the working point of a replica with the highest objective; the loosest where it is defined at none."""
-    values = [refiner.objective_of(flow, counts) for flow in flows]
-    best = flows[int(np.argmax(values))] if max(values) > -np.inf else flows[-1]
-    return replace(best, working_point=WORKING_POINT, target=None)
 
 
 def kept_by(sample: EventSample, flow: CutFlow) -> tuple[float, float, float, float, float]:

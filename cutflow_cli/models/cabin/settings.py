@@ -34,6 +34,7 @@ from cutflow_cli.errors import UsageError
 from cutflow_cli.metrics.figures_of_merit import FIGURES_OF_MERIT, MIN_EFFECTIVE_EVENTS
 from cutflow_cli.metrics.objectives import Objective, parse_objective
 from cutflow_cli.models.binning import Binning, parse_binning
+from cutflow_cli.models.box.settings import OPTIMISM_FOLDS, OptimismFolds
 from cutflow_cli.models.protocol import Settings
 from cutflow_cli.models.refine.settings import refuse_unused
 from cutflow_cli.models.weights import ClassWeights, NegativeWeights
@@ -73,7 +74,8 @@ class CabinSettings(Settings):
         objective: figure of merit or formula (`metrics.objectives`) by which a working point is recommended, instead
             of `fom`, and for which a further one, `objective`, is refined (`cabin.pursue`); None for neither.
         background_systematic: systematic uncertainty of B in the objective, as a fraction of B.
-        min_effective_background: effective background events of train that the refined working point must keep.
+        min_effective_background: events' worth that must be known of the background kept at that working point.
+        optimism_folds: parts of the training split by which the optimism is estimated; 0 for no estimate.
         class_weights: `balanced`, `physical` or `unit` event weights in the loss.
         negative_weights: what training does with negative weights.
         bootstrap: give each replica its own Poisson(1) weights; None for where there are several replicas.
@@ -101,6 +103,7 @@ class CabinSettings(Settings):
     objective: str | None = None
     background_systematic: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     min_effective_background: float = Field(default=MIN_EFFECTIVE_EVENTS, ge=0, allow_inf_nan=False)
+    optimism_folds: OptimismFolds = OPTIMISM_FOLDS
     class_weights: ClassWeights = "balanced"
     negative_weights: NegativeWeights = "keep"
     bootstrap: bool | None = None

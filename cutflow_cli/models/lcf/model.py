@@ -110,10 +110,13 @@ class LearnableCutFlow:
 
         settings = self.settings
         refiner = Refiner(sample, goal, settings.min_effective_background)
-        found = pursue(refiner, learned, sample, goal, context, bootstrap=settings.bootstrap, done=_LOSS_SHARE)
+        found = pursue(
+            refiner, [[flow] for flow in learned], sample, goal, context, bootstrap=settings.bootstrap,
+            parts=settings.optimism_folds, done=_LOSS_SHARE,
+        )  # fmt: skip
         warnings = (*concerns(found.agreed, sample), *found.warnings)
-        tables = {"objective": found.table}
-        return Fitted((*found.flows, found.agreed), {}, warnings, resolved=found.resolved, tables=tables)
+        flows, tables = (*found.flows, found.agreed), {"objective": found.table}
+        return Fitted(flows, {}, warnings, resolved=found.resolved, tables=tables, notes=found.notes)
 
     def fit_stream(self, source: Source, context: TrainingContext) -> Fitted:
         """Train on events that are not held in memory; see `cutflow_cli.models.lcf.streamed`.

@@ -40,6 +40,7 @@ from cutflow_cli.errors import UsageError
 from cutflow_cli.metrics.figures_of_merit import MIN_EFFECTIVE_EVENTS
 from cutflow_cli.metrics.objectives import Objective
 from cutflow_cli.models import settings as general
+from cutflow_cli.models.box.settings import OPTIMISM_FOLDS, OptimismFolds
 from cutflow_cli.models.protocol import Settings
 from cutflow_cli.models.refine.settings import goal_of, refuse_unused
 from cutflow_cli.models.weights import ClassWeights, NegativeWeights
@@ -82,7 +83,8 @@ class LcfSettings(Settings):
         objective: `bce` for LCF's own loss alone; else a figure of merit or a formula (`metrics.objectives`), for which
             what LCF learned is then refined (`models.refine`), on expected events.
         background_systematic: systematic uncertainty of B in the objective, as a fraction of B.
-        min_effective_background: effective background events of the training split that a refined flow must keep.
+        min_effective_background: events' worth that must be known of the background that a refined flow keeps.
+        optimism_folds: parts of the training split by which the optimism is estimated; 0 for no estimate.
     """
 
     strategy: Strategy = "parallel"
@@ -106,6 +108,7 @@ class LcfSettings(Settings):
     objective: str = "bce"
     background_systematic: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     min_effective_background: float = Field(default=MIN_EFFECTIVE_EVENTS, ge=0, allow_inf_nan=False)
+    optimism_folds: OptimismFolds = OPTIMISM_FOLDS
 
     @property
     def goal(self) -> Objective | None:

@@ -15,7 +15,7 @@ from cutflow_cli.models.refine.soft import SoftSums
 
 Array = NDArray[np.float64]
 
-STEPS = 200
+STEPS = 100
 #: Steepness at the first and the last step. A boundary is soft over 1/2, in the end 1/7 of its observable's width (of
 #: half the narrower class's 16-84 % interval): not less, since the smearing is what keeps fluctuations out.
 STEEPNESS = (2.0, 7.0)

@@ -1,18 +1,20 @@
-"""All replicas of a training refined for an objective, and their consensus."""
+"""All replicas of a training refined for an objective, their consensus, and what to expect of it on fresh events."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cutflow_cli.engine.randomness import Stream, generator
+from cutflow_cli.engine.randomness import SHARED, Stream, generator
 from cutflow_cli.errors import Interrupted
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.metrics.objectives import Objective
+from cutflow_cli.models.box.landscape import Landscape
+from cutflow_cli.models.box.optimism import Judged, judge, parts_of
 from cutflow_cli.models.flows import with_n_minus_1
 from cutflow_cli.models.protocol import TrainingContext
 from cutflow_cli.models.refine.refiner import Refined, Refiner, Row
@@ -30,8 +32,9 @@ class Pursued:
         flows: one for each replica.
         agreed: their consensus.
         table: columns of `objective.parquet`: a row for each replica and stage.
-        resolved: what to record: the objective on train of start and result.
+        resolved: what to record: the objective on train of start and result, and its optimism.
         warnings: what a user should know.
+        notes: what came out, in sentences.
     """
 
     flows: tuple[CutFlow, ...]
@@ -39,50 +42,58 @@ class Pursued:
     table: dict[str, Any]
     resolved: dict[str, Any]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def pursue(
     refiner: Refiner,
-    starts: Sequence[CutFlow],
+    starts: Sequence[Sequence[CutFlow]],
     sample: EventSample,
     objective: Objective,
     context: TrainingContext,
     *,
     bootstrap: bool,
+    parts: int,
     done: float = 0.0,
 ) -> Pursued:
-    """Refine the flow of every replica, and let them agree.
+    """Refine the flow of every replica, let them agree, and estimate how much too good the result looks.
 
     Each replica is by itself, on one thread, so that results depend neither on the others nor on how many threads
-    there are. With a bootstrap a replica counts events as in its training.
+    there are. With a bootstrap a replica counts events as in its training. The optimism is that of refining what the
+    first replica learned, without each of some parts of the events in turn, judged on that part
+    (`models.box.optimism`); what was learned before from all events, by a loss of a few numbers, is taken as it is.
 
     Args:
         refiner: of the training split.
-        starts: one flow for each replica, with a step for each feature in order.
+        starts: for each replica one flow or several, see `Refiner.refine`.
         sample: the training split.
         objective: of the refiner.
         context: seed, replicas, threads; who asks to stop.
         bootstrap: whether each replica has its own bootstrap.
+        parts: by which the optimism is estimated; 0 for no estimate.
         done: share of the progress before.
 
     Raises:
         Interrupted: if asked to stop; what was trained before is in the checkpoint.
     """
-    shares = np.zeros(len(starts))
+    shares = np.zeros(len(starts) + parts)
 
-    def one(position: int) -> Refined:
-        replica = context.replicas[position]
-        counts = generator(context.seed, replica, Stream.BOOTSTRAP).poisson(1.0, len(sample)) if bootstrap else None
-
+    def watching(position: int) -> Callable[[float], None]:
         def watch(share: float) -> None:
             reason = context.stop_reason()
             if reason:
                 msg = f"stopped by {reason} while refining for {objective.title}; the same command goes on, and begins "
                 raise Interrupted(msg + "that step again")
             shares[position] = share
-            context.progress(done + (1 - done) * float(shares.mean()), f"ascending {objective.title}")
+            context.progress(done + (1 - done) * float(shares.mean()), f"refining for {objective.title}")
 
-        return refiner.refine(starts[position], counts, watch)
+        return watch
+
+    def one(position: int) -> Refined:
+        replica = context.replicas[position]
+        counts = generator(context.seed, replica, Stream.BOOTSTRAP).poisson(1.0, len(sample)) if bootstrap else None
+        random = generator(context.seed, replica, Stream.REFINING)
+        return refiner.refine(starts[position], counts, random, watching(position))
 
     refined = [one(0)]  # two threads that load compiled code for the first time may wait for each other for ever
     with ThreadPoolExecutor(max_workers=context.threads) as pool:
@@ -92,7 +103,11 @@ def pursue(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     flows = tuple(part.flow for part in refined)
-    agreed, value = refiner.settled(consensus(flows).rounded(sample.dtypes))
+    agreed = consensus(flows).rounded(sample.dtypes)
+    random = generator(context.seed, SHARED, Stream.REFINING)
+    landscape = refiner.landscape(None, random) if bootstrap else refined[0].landscape
+    value = refiner.value(agreed, landscape)
+    judged = _judged(refiner, starts[0], landscape, parts, random, lambda part: watching(len(starts) + part))
     if objective.additive:  # what each cut is worth in the balanced error says little of a significance
         flows, agreed = tuple(with_n_minus_1(flow, sample) for flow in flows), with_n_minus_1(agreed, sample)
     results = [part.rows[-1].hard for part in refined]
@@ -100,20 +115,38 @@ def pursue(
         "objective_start": _median([part.rows[0].hard for part in refined]),
         "objective_replicas": _median(results),
         "objective_consensus": value if np.isfinite(value) else None,
+        "objective_optimism": None if judged is None else judged.optimism,
+        "objective_optimism_error": None if judged is None else judged.error,
     }
+    notes = () if judged is None else (judged.said(objective.title, value, parts),)
     return Pursued(
-        flows, agreed, _table(refined, context.replicas, value), resolved, _concerns(objective, sample, results, value)
-    )
+        flows, agreed, _table(refined, context.replicas, value), resolved,
+        _concerns(objective, sample, results, value), notes,
+    )  # fmt: skip
+
+
+def _judged(
+    refiner: Refiner,
+    starts: Sequence[CutFlow],
+    landscape: Landscape,
+    parts: int,
+    random: np.random.Generator,
+    watching: Callable[[int], Callable[[float], None]],
+) -> Judged | None:
+    """Refine without each part of the events in turn, and judge the results on what was left out."""
+    if not parts:
+        return None
+    part = parts_of(len(landscape.binned.signal), parts, random, landscape.binned.signal)
+    watches = iter([watching(number) for number in range(parts)])
+    (judged,) = judge(landscape, part, lambda rest: [refiner.improved(starts, rest, next(watches)).box])
+    return judged if np.isfinite([judged.optimism, judged.error]).all() else None
 
 
 def _concerns(objective: Objective, sample: EventSample, results: Sequence[float], value: float) -> tuple[str, ...]:
     """Say what is doubtful about replicas of these objectives and a consensus of this one."""
     found = []
     if not np.isfinite(value):
-        found.append(
-            f"{objective.title} of the consensus is undefined on train: fewer effective background events are kept "
-            "than --min-effective-background asks for, or none"
-        )
+        found.append(f"{objective.title} of the consensus is undefined on train")
     elif len(results) > 1 and value < min(results) - _DROP * abs(min(results)):
         found.append(
             f"{objective.title} of the consensus is {value:.4g} on train, that of its replicas at least "

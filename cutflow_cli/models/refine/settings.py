@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cutflow_cli.errors import UsageError
-from cutflow_cli.metrics.figures_of_merit import MIN_EFFECTIVE_EVENTS
 from cutflow_cli.metrics.objectives import Objective, parse_objective
 
-#: Settings that only a refinement uses, and their defaults.
-DEFAULTS = {"background_systematic": 0.0, "min_effective_background": MIN_EFFECTIVE_EVENTS}
+#: Settings that only a refinement uses.
+OF_REFINEMENT = ("background_systematic", "min_effective_background", "optimism_folds")
 
 
 def goal_of(objective: str | None, background_systematic: float) -> Objective | None:
@@ -39,7 +38,7 @@ def refuse_unused(goal: Objective | None, chosen: Collection[str], instead: str)
     Raises:
         UsageError: at the first.
     """
-    for name in DEFAULTS:
+    for name in OF_REFINEMENT:
         if name in chosen and goal is None:
             msg = f"--{name.replace('_', '-')}: only an objective uses it; leave it out, or add {instead}"
             raise UsageError(msg)
