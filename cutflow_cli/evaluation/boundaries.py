@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,24 +10,70 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from cutflow_cli.evaluation.detail_rows import Side
+from cutflow_cli.selection.binned import BinnedCut, members_of
 from cutflow_cli.selection.cut import Cut, Region
 
-#: An end of a cut: the cut's place in its flow, and which end.
+#: An end of a cut: the cut's place in its flow, and which end. That of a cut in bins has a boundary in each of them.
 End = tuple[int, Side]
 
 
 @dataclass(frozen=True, slots=True)
+class Values:
+    """What a boundary is compared with: an observable, or what it is in one bin of another one.
+
+    Attributes:
+        observable: its column.
+        binned_in: the observable of the bins; empty for all events.
+        edges: of the bins.
+        bin: number of the bin.
+    """
+
+    observable: str
+    binned_in: str = ""
+    edges: tuple[float, ...] = ()
+    bin: int = 0
+
+
+def values_of(cuts: Iterable[Cut]) -> tuple[Values, ...]:
+    """List what the boundaries of some cuts are compared with, each once."""
+    found: list[Values] = []
+    for cut in cuts:
+        if cut.has_boundaries or isinstance(cut, BinnedCut):
+            found += [_values(cut, number) for number, _ in _parts(cut)]
+    return tuple(dict.fromkeys(found))
+
+
+def fill_values(into: NDArray[Any], which: Sequence[Values], columns: Mapping[str, NDArray[Any]], events: int) -> None:
+    """Lay out values row by row: those of an observable in a bin are missing for events outside it.
+
+    Args:
+        into: overwritten, shape (rows, events or more).
+        which: of each row.
+        columns: shape (events,) each.
+        events: how many.
+    """
+    bins: dict[tuple[str, tuple[float, ...]], NDArray[np.int64]] = {}
+    for row, one in zip(into, which, strict=True):
+        row[:events] = columns[one.observable]
+        if one.binned_in:
+            key = (one.binned_in, one.edges)
+            if key not in bins:
+                bins[key] = BinnedCut.range_of(*key).bin_of(columns[one.binned_in])
+            row[:events][bins[key] != one.bin] = np.nan
+
+
+@dataclass(frozen=True, slots=True)
 class Boundaries:
-    """The ends of a flow's cuts that are moved, row by row.
+    """The ends of a flow's cuts that are moved, row by row; of a cut in bins, a row for each that has the boundary.
 
     Values are multiplied by the sign of their end, such that those above a boundary pass: x > a is as it stands, x < a
     is −x > −a. An end decides about events in [floor, ceiling) alone; about others the cut's other end does, wherever
     this one is.
 
     Attributes:
-        ends: what the rows are of.
+        ends: what the rows are of, with the bin (0 for a cut without bins).
         cut: the place of the cut in the flow, shape (ends,).
-        column: the column of its values, likewise.
+        column: the row of its values (`Values`), likewise.
         sign: 1 or −1, likewise.
         floor: likewise.
         ceiling: likewise.
@@ -35,7 +81,7 @@ class Boundaries:
             ends that have fewer; shape (ends, edges).
     """
 
-    ends: tuple[End, ...]
+    ends: tuple[tuple[End, int], ...]
     cut: NDArray[np.intp]
     column: NDArray[np.intp]
     sign: NDArray[np.float64]
@@ -44,27 +90,36 @@ class Boundaries:
     edges: NDArray[np.float64]
 
     @classmethod
-    def of(cls, cuts: Sequence[Cut], moved: Sequence[tuple[End, Cut]], columns: Sequence[str]) -> Boundaries:
+    def of(cls, cuts: Sequence[Cut], moved: Sequence[tuple[End, Cut]], values: Sequence[Values]) -> Boundaries:
         """Lay out the boundaries of a flow.
 
         Args:
             cuts: of the flow, in order.
             moved: which end is moved, and the cut with it.
-            columns: names of the columns.
+            values: what rows of values hold.
         """
-        ends = tuple(dict.fromkeys(end for end, _ in moved))
-        edges = []
-        for end in ends:
+        ends: list[tuple[End, int]] = []
+        edges: list[list[float]] = []
+        parts: list[Cut] = []
+        for end in dict.fromkeys(end for end, _ in moved):
             place, side = end
-            those = (cuts[place], *(cut for one, cut in moved if one == end))
-            edges.append(sorted({_sign(cuts[place], side) * _boundary(cut, side) for cut in those}))
+            those = [dict(_parts(cut)) for one, cut in moved if one == end]
+            for number, part in _parts(cuts[place]):
+                if not np.isfinite(_boundary(part, side, np.nan)):
+                    continue  # a bin without this boundary, or with one at infinity, which stays there
+                every = (part, *(bins[number] for bins in those))
+                ends.append((end, number))
+                parts.append(part)
+                edges.append(sorted({_sign(part, side) * _boundary(one, side) for one in every}))
         most = max(map(len, edges), default=1)
-        ranges = [_range(cuts[place], side) for place, side in ends]
+        ranges = [_range(part, side) for ((_, side), _), part in zip(ends, parts, strict=True)]
+        columns = [values.index(_values(cuts[place], number)) for (place, _), number in ends]
+        signs = [_sign(part, side) for ((_, side), _), part in zip(ends, parts, strict=True)]
         return cls(
-            ends,
-            np.array([place for place, _ in ends], dtype=np.intp),
-            np.array([columns.index(cuts[place].observable) for place, _ in ends], dtype=np.intp),
-            np.array([_sign(cuts[place], side) for place, side in ends], dtype=np.float64),
+            tuple(ends),
+            np.array([place for (place, _), _ in ends], dtype=np.intp),
+            np.array(columns, dtype=np.intp),
+            np.array(signs, dtype=np.float64),
             np.array([floor for floor, _ in ranges], dtype=np.float64),
             np.array([ceiling for _, ceiling in ranges], dtype=np.float64),
             np.array([[*one, *[one[-1]] * (most - len(one))] for one in edges]).reshape(len(ends), most),
@@ -80,7 +135,7 @@ class Boundaries:
         return self.cut, self.column, *(one.astype(dtype) for one in numbers)
 
     def exchanged(self, end: End, cut: Cut, moved: Cut, near: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sum the events that a flow gains and loses when an end of a cut is moved.
+        """Sum the events that a flow gains and loses when an end of a cut is moved, in all bins where it has some.
 
         Args:
             end: which.
@@ -91,15 +146,34 @@ class Boundaries:
         Returns:
             Gained and lost, shape (2, ...).
         """
-        row = self.ends.index(end)
-        old, new = (int(np.searchsorted(self.edges[row], self.sign[row] * _boundary(one, end[1])))
-                    for one in (cut, moved))  # fmt: skip
-        gained, lost = near[row, new + 1 : old + 1], near[row, old + 1 : new + 1]
-        return np.stack([gained.sum(axis=0), lost.sum(axis=0)])
+        before, after = dict(_parts(cut)), dict(_parts(moved))
+        found = np.zeros((2, *near.shape[2:]))
+        for row, (one, number) in enumerate(self.ends):
+            if one != end:
+                continue
+            old, new = (
+                int(np.searchsorted(self.edges[row], self.sign[row] * _boundary(bins[number], end[1])))
+                for bins in (before, after)
+            )
+            found[0] += near[row, new + 1 : old + 1].sum(axis=0)
+            found[1] += near[row, old + 1 : new + 1].sum(axis=0)
+        return found
 
 
-def _boundary(cut: Cut, side: Side) -> float:
+def _parts(cut: Cut) -> list[tuple[int, Cut]]:
+    """Return the plain cuts of a cut, by bin; those of a cut without bins are itself."""
+    return list(enumerate(members_of(cut) or (cut,)))
+
+
+def _values(cut: Cut, number: int) -> Values:
+    if isinstance(cut, BinnedCut):
+        return Values(cut.observable, cut.binned_in, cut.edges, number)
+    return Values(cut.observable)
+
+
+def _boundary(cut: Cut, side: Side, without: float | None = None) -> float:
     value = cut.lower if side == "lower" else cut.upper
+    value = without if value is None else value
     assert value is not None
     return value
 

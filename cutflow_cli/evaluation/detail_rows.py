@@ -76,7 +76,7 @@ class VariantRow:
         cut: the cut as it is; empty for the flow as it is.
         side: which boundary is moved; None where the cut is left out.
         move: by how much: `-error`, `+1 %` and so on; None where the cut is left out.
-        boundary: where the moved boundary lies; None where the cut is left out.
+        boundary: where the moved boundary lies; None where the cut is left out, or has one in each bin.
         n_signal: simulated signal events that pass.
         n_background: simulated background events that pass.
         signal_yield: S; None where the split can't be normalised.
@@ -89,6 +89,9 @@ class VariantRow:
         change: Z less that of the flow as it is; None where one of them is undefined.
         change_error: statistical error of it; events that both keep hardly count.
         reason: why something is undefined, or what to know of it.
+        binned_in: the observable of the bins where the boundaries of a cut in bins are moved, in all of them at once;
+            None otherwise. The file has this column and the next only where there is such a cut.
+        boundaries: where the moved boundary of each bin lies, None for a bin without one; None for other cuts.
     """
 
     run: str
@@ -112,6 +115,8 @@ class VariantRow:
     change: float | None
     change_error: float | None
     reason: str | None
+    binned_in: str | None = None
+    boundaries: tuple[float | None, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

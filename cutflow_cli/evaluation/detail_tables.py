@@ -82,11 +82,7 @@ def stability_tables(
         for row in rows:
             if row.position and row.side and row.move:
                 cells.setdefault((row.position, row.side), {})[row.move] = row
-        if not cells:  # nothing is cut on, or each fold or bin has boundaries of its own
-            binned = next((cut for cut in cuts if isinstance(cut, BinnedCut)), None)
-            if binned is not None:
-                said = f"its boundaries differ by {binned.binned_in}, none is moved alone"
-                yield PrintedTable(f"Change of Asimov Z with each boundary, {label(*key)}", ("",), ((said,),))
+        if not cells:  # nothing is cut on, or each fold has boundaries of its own
             continue
         notes = Notes()
         shown = [
@@ -94,13 +90,15 @@ def stability_tables(
             for (position, side), found in cells.items()
         ]
         z = _number(as_it_is.asimov, as_it_is.asimov_error, as_it_is.reason, notes)
+        by = dict.fromkeys(row.binned_in for row in rows if row.binned_in)
+        of_bins = [f"bins of {name}: moved in all at once, in each by its own error or that share of it" for name in by]
         yield PrintedTable(
             f"Change of Asimov Z with each boundary, {label(*key)}: Z = {z}, {report.manifest.quoted}",
             ("boundary", *(f"{move[0].replace('-', '−')} its error" if move.endswith("error") else
                            move.replace("-", "−") for move in moves)),
             tuple(shown),
             ("± statistical error; percentages are of the boundary, its error is the spread over replicas",
-             *notes.lines),
+             *of_bins, *notes.lines),
         )  # fmt: skip
 
 
@@ -202,6 +200,11 @@ def _signed(value: float, error: float | None) -> str:
 
 
 def _boundary(cut: Cut, side: str) -> str:
+    if isinstance(cut, BinnedCut):
+        low, high = (f"{value:.4g}" for value in cut.span(side) or ())
+        known, bins = sum(value is not None for value in cut.sides(side)), len(cut.members)
+        those = f"{bins} bins" if known == bins else f"{known} of {bins} bins"
+        return f"{cut.observable}: {side} {low if low == high else f'{low}…{high}'} ({those})"
     if not cut.has_boundaries:  # a condition as somebody wrote it, which was counted as a plain cut
         return f"{short_cut(cut)}: {side}"
     value = cut.lower if side == "lower" else cut.upper

@@ -17,7 +17,7 @@ from cutflow_cli.evaluation.hypotheses import CutDistance, HypothesisSummary, su
 from cutflow_cli.evaluation.printed import listed
 from cutflow_cli.evaluation.rows import CutFlowRow, MetricRow, RocRow
 from cutflow_cli.evaluation.saved_cut_flow_files import ORIGIN_KEY, CountedFile, CutFlowOrigin
-from cutflow_cli.evaluation.table_files import TABLES, as_record, read_rows, write_rows
+from cutflow_cli.evaluation.table_files import TABLES, read_rows, write_rows
 from cutflow_cli.evaluation.variation_rows import VariationRow
 from cutflow_cli.events.schema import Role, Split
 from cutflow_cli.metrics.systematics import BackgroundSystematics
@@ -25,7 +25,7 @@ from cutflow_cli.metrics.systematics import BackgroundSystematics
 MANIFEST = "report.json"
 FIGURES = "figures"
 #: Changed with the meaning of the tables, so that a report of an earlier version is not taken for a finished one.
-FORMAT = 5
+FORMAT = 6
 #: More sources of systematic variations than this are counted rather than named.
 _SOURCES_NAMED = 4
 
@@ -200,7 +200,7 @@ class Report:
         return {
             "path": str(self.path),
             **asdict(self.manifest),
-            **{table.key: [as_record(row) for row in getattr(self, table.attribute)] for table in TABLES},
+            **{table.key: table.records(getattr(self, table.attribute)) for table in TABLES},
             "comparisons": [asdict(comparison) for comparison in self.comparisons],
             "hypotheses": [asdict(one) for one in summaries],
             "cut_distances": [asdict(one) for one in distances],

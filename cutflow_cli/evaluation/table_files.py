@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -20,6 +20,8 @@ from cutflow_cli.evaluation.variation_rows import VariationRow
 _ARROW: dict[Any, pa.DataType] = {str: pa.string(), int: pa.int64(), float: pa.float64()}
 #: Columns that hold small numbers.
 _SHORT = frozenset({"replica", "position"})
+#: Columns of rows about cuts that differ by bin of an observable.
+_OF_BINS = ("binned_in", "boundaries")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,13 @@ class TableFile:
         attribute: of `Report`.
         file: its name in the directory.
         row: what a row is; its attributes are the columns, in order.
+        optional: columns that are left out where no row has anything in them.
     """
 
     attribute: str
     file: str
     row: type[Any]
+    optional: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -44,8 +48,25 @@ class TableFile:
     @property
     def schema(self) -> pa.Schema:
         """Columns and their types."""
+        return self.schema_of(fields(self.row))
+
+    def schema_of(self, attributes: Iterable[Field[Any]]) -> pa.Schema:
+        """Return the schema of some attributes of a row."""
         hints = get_type_hints(self.row)
-        return pa.schema([(column_name(one.name), _arrow_type(one.name, hints[one.name])) for one in fields(self.row)])
+        return pa.schema([(column_name(one.name), _arrow_type(one.name, hints[one.name])) for one in attributes])
+
+    def used(self, rows: Sequence[Any]) -> tuple[Field[Any], ...]:
+        """Return the attributes that a table of some rows has as columns: all, but optional ones without a value."""
+        return tuple(
+            one
+            for one in fields(self.row)
+            if one.name not in self.optional or any(getattr(row, one.name) is not None for row in rows)
+        )
+
+    def records(self, rows: Sequence[Any]) -> list[dict[str, Any]]:
+        """Turn rows into records with the columns that their file has."""
+        used = self.used(rows)
+        return [{column_name(one.name): getattr(row, one.name) for one in used} for row in rows]
 
 
 TABLES = (
@@ -53,8 +74,8 @@ TABLES = (
     TableFile("cut_flow", "cutflow.parquet", CutFlowRow),
     TableFile("roc", "roc.parquet", RocRow),
     TableFile("totals", "cutflow_totals.parquet", TotalsRow),
-    TableFile("n_minus_1", "n_minus_1.parquet", VariantRow),
-    TableFile("stability", "stability.parquet", VariantRow),
+    TableFile("n_minus_1", "n_minus_1.parquet", VariantRow, _OF_BINS),
+    TableFile("stability", "stability.parquet", VariantRow, _OF_BINS),
     TableFile("overlap", "overlap.parquet", OverlapRow),
     TableFile("correlations", "correlations.parquet", CorrelationRow),
     TableFile("variations", "variations.parquet", VariationRow),
@@ -71,6 +92,8 @@ def _arrow_type(name: str, hint: Any) -> pa.DataType:  # noqa: ANN401  (a type, 
         return pa.int32()
     if get_origin(hint) in (Union, types.UnionType):
         (hint,) = {str if get_origin(one) is Literal else one for one in get_args(hint)} - {type(None)}
+    if get_origin(hint) is tuple:  # of one kind of number each
+        return pa.list_(_arrow_type("", get_args(hint)[0]))
     return _ARROW[str if get_origin(hint) is Literal else hint]
 
 
@@ -83,8 +106,9 @@ def write_rows(
     path: Path, table: TableFile, rows: Sequence[Any], metadata: Mapping[bytes, bytes] | None = None
 ) -> None:
     """Write a table, with what else its file says."""
-    schema = table.schema.with_metadata(metadata)
-    columns = [[getattr(row, one.name) for row in rows] for one in fields(table.row)]
+    used = table.used(rows)
+    schema = table.schema_of(used).with_metadata(metadata)
+    columns = [[getattr(row, one.name) for row in rows] for one in used]
     with written_file(path) as partial:
         arrays = [pa.array(cells, field.type) for cells, field in zip(columns, schema, strict=True)]
         pq.write_table(pa.table(arrays, schema=schema), partial, compression="zstd")
@@ -99,7 +123,8 @@ def read_rows(path: Path, table: TableFile) -> tuple[Any, ...]:
     """
     attributes = {column_name(one.name): one.name for one in fields(table.row)}
     return tuple(
-        table.row(**{attributes.get(name, name): value for name, value in record.items()}) for record in _read(path)
+        table.row(**{attributes.get(name, name): _value(value) for name, value in record.items()})
+        for record in _read(path)
     )
 
 
@@ -110,3 +135,7 @@ def _read(path: Path) -> Iterable[dict[str, Any]]:
     with naming(path):
         rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
     return rows
+
+
+def _value(cell: Any) -> Any:  # noqa: ANN401  (as above)
+    return tuple(cell) if isinstance(cell, list) else cell

@@ -9,17 +9,18 @@ interval between its places; what a variant gains and loses are sums over a few 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.evaluation.additive import Additive, Arrays
-from cutflow_cli.evaluation.boundaries import Boundaries, End
+from cutflow_cli.evaluation.boundaries import Boundaries, fill_values, values_of
 from cutflow_cli.evaluation.brief import Brief, Exchange, brief, change_of_asimov
 from cutflow_cli.evaluation.cut_sums import AT_ONCE, Summing
-from cutflow_cli.evaluation.detail_rows import CLASSES, Side, VariantRow
+from cutflow_cli.evaluation.detail_rows import CLASSES, VariantRow
+from cutflow_cli.evaluation.moves import Variant, variants_of
 from cutflow_cli.evaluation.normalise import Normalised
 from cutflow_cli.evaluation.rows import NamedFlow
 from cutflow_cli.evaluation.split_events import ClassEvents
@@ -27,26 +28,6 @@ from cutflow_cli.events.schema import Role, Split
 from cutflow_cli.metrics.options import FigureOptions
 from cutflow_cli.metrics.summary import Kept
 from cutflow_cli.metrics.yields import Sums
-from cutflow_cli.selection.cut import Cut
-
-#: Shares of its size by which each boundary is moved.
-SHARES = (0.01, 0.05)
-
-
-@dataclass(frozen=True, slots=True)
-class _Variant:
-    """One change of a flow: a cut of it left out (`cut` is None) or replaced."""
-
-    position: int
-    cut: Cut | None
-    side: Side | None = None
-    move: str | None = None
-
-    @property
-    def end(self) -> End:
-        """The end of the cut that is moved."""
-        assert self.side is not None
-        return self.position - 1, self.side
 
 
 class VariantCounter(Additive):
@@ -62,14 +43,15 @@ class VariantCounter(Additive):
     def __init__(self, flows: Sequence[NamedFlow], totals: Normalised, split: Split, dtypes: dict[str, str]) -> None:
         self._flows = [named for named in flows if named.flow.cuts]
         self._totals, self._split = totals, split
-        self._variants = [_variants_of(named, dtypes) for named in self._flows]
+        self._variants = [variants_of(named.flow, dtypes) for named in self._flows]
         cuts = [*dict.fromkeys(cut for named in self._flows for cut in named.flow.cuts)]
         self._cuts = {cut: row for row, cut in enumerate(cuts)}
         self._columns = tuple(dict.fromkeys(name for cut in cuts for name in cut.columns))
+        self._compared = values_of(cuts)
         self._which = [np.array([self._cuts[cut] for cut in named.flow.cuts], dtype=np.intp) for named in self._flows]
         self._boundaries = [
             Boundaries.of(
-                named.flow.cuts, [(one.end, one.cut) for one in variants if one.cut is not None], self._columns
+                named.flow.cuts, [(one.end, one.cut) for one in variants if one.cut is not None], self._compared
             )
             for named, variants in zip(self._flows, self._variants, strict=True)
         ]
@@ -101,9 +83,8 @@ class VariantCounter(Additive):
         """Take events of a class."""
         if self._masks is None:
             self._masks = np.empty((len(self._cuts), AT_ONCE), dtype=np.uint8)
-            self._values = np.empty((len(self._columns), AT_ONCE), dtype=self._type)
-        for row, name in enumerate(self._columns):
-            self._values[row, : len(events)] = events.columns[name]
+            self._values = np.empty((len(self._compared), AT_ONCE), dtype=self._type)
+        fill_values(self._values, self._compared, events.columns, len(events))
         for cut, row in self._cuts.items():
             self._masks[row, : len(events)] = events.passing(cut)
         for number, named in enumerate(self._flows):
@@ -170,7 +151,7 @@ class VariantCounter(Additive):
         ):
             kept = self._kept(named, passed, own)
             as_it_is = brief(*kept, options)
-            plain = _Variant(0, None)
+            plain = Variant(0, None)
             without.append(self._row(named, plain, kept, as_it_is, as_it_is, Exchange()))
             moved.append(self._row(named, plain, kept, as_it_is, as_it_is, Exchange()))
             for variant, (gained, lost), shift in zip(variants, exchanged, others, strict=True):
@@ -202,48 +183,20 @@ class VariantCounter(Additive):
     def _row(
         self,
         named: NamedFlow,
-        variant: _Variant,
+        variant: Variant,
         kept: tuple[Kept, Kept],
         numbers: Brief,
         as_it_is: Brief,
         exchange: Exchange,
     ) -> VariantRow:
         change = change_of_asimov(as_it_is, numbers, exchange)
-        flow, cut = named.flow, variant.cut
-        boundary = None if cut is None else cut.lower if variant.side == "lower" else cut.upper
+        flow = named.flow
         return VariantRow(
             named.run, flow.working_point, self._split, flow.hypothesis, variant.position,
-            str(flow.cuts[variant.position - 1]) if variant.position else "", variant.side, variant.move, boundary,
+            str(flow.cuts[variant.position - 1]) if variant.position else "", variant.side, variant.move,
+            variant.boundary,
             kept[0].passed.events, kept[1].passed.events, numbers.signal.value, numbers.signal.error,
             numbers.background.value, numbers.background.error, numbers.n_eff,
             numbers.asimov.value, numbers.asimov.error, change.value, change.error, numbers.reason,
+            variant.binned_in, variant.boundaries,
         )  # fmt: skip
-
-
-def _variants_of(named: NamedFlow, dtypes: dict[str, str]) -> list[_Variant]:
-    """List what is done to a flow: each cut left out, each of its boundaries moved by its error and by shares of it."""
-    found: list[_Variant] = []
-    steps = [step for step in named.flow.steps if step.active and step.cut in named.flow.cuts]
-    for position, step in enumerate(steps, start=1):
-        cut = step.cut
-        found.append(_Variant(position, None))
-        if not cut.has_boundaries:
-            continue
-        sides: tuple[tuple[Side, float | None, float | None], ...] = (
-            ("lower", cut.lower, step.lower_error),
-            ("upper", cut.upper, step.upper_error),
-        )
-        for side, boundary, error in sides:
-            if boundary is None or not np.isfinite(boundary):
-                continue
-            moves = [("error", error or 0.0), *((f"{share:.0%}".replace("%", " %"), share * abs(boundary))
-                     for share in SHARES)]  # fmt: skip
-            for name, size in moves:
-                for sign, shift in (("-", -size), ("+", size)):
-                    if not size:
-                        continue
-                    there = boundary + shift
-                    moved = replace(cut, lower=there) if side == "lower" else replace(cut, upper=there)
-                    moved = moved.rounded(dtypes[cut.observable])
-                    found.append(_Variant(position, moved, side, sign + name))
-    return found

@@ -145,6 +145,11 @@ class BinnedCut(Cut):
         """Return the boundary of each bin on one side, `lower` or `upper`; None where a bin has none there."""
         return tuple(member.lower if side == "lower" else member.upper for member in self.members)
 
+    def span(self, side: str) -> tuple[float, float] | None:
+        """Return the least and the greatest boundary of one side; None where no bin has one there."""
+        known = [value for value in self.sides(side) if value is not None]
+        return (min(known), max(known)) if known else None
+
     def expression(self) -> Node:
         """Return the cut as an expression tree: boundaries as nested `where`, or bin by bin where regions differ."""
         inside = (self._at(">=", self.edges[0]), self._at("<", self.edges[-1]))
@@ -233,10 +238,7 @@ class BinnedCut(Cut):
         if len({cut.region for cut in cuts}) > 1:
             return f"{self.observable}, another region by {self.binned_in}"
         some = "" if len(cuts) == len(self.members) else f" in {len(cuts)} of {len(self.members)} bins"
-        sides = {}
-        for place, side in enumerate(("lower", "upper")):
-            known = [value for value in self.sides(side) if value is not None]
-            sides[place] = (min(known), max(known)) if known else None
+        sides = (self.span("lower"), self.span("upper"))
 
         def written(place: float) -> str:
             low, high = sides[int(place)] or (math.nan, math.nan)
