@@ -20,17 +20,18 @@ from cutflow_cli.plots.backend import (
     ScalarFormatter,
     mplhep,
 )
+from cutflow_cli.plots.binned_panels import boundaries_of
 from cutflow_cli.plots.panels import (
     NOTE_LINE,
     draw_title,
     grid_columns,
+    kept_entries,
     mark_overflow,
-    pale,
     scale_observable,
     shade_kept,
     wrapped,
 )
-from cutflow_cli.plots.style import BACKGROUND, KEPT, SIGNAL, axis_label, fit, number, plain
+from cutflow_cli.plots.style import BACKGROUND, SIGNAL, axis_label, fit, number, plain
 from cutflow_cli.plots.style import unit as unit_text
 
 #: Inches: the frame of a panel, and the room around it for labels, and above it for its title and notes.
@@ -82,8 +83,7 @@ def _draw_header(figure: Figure, distributions: Distributions, columns: int, wid
     entries: list[tuple[Any, str]] = [
         (Line2D([], [], color=SIGNAL, lw=1.6), "signal"),
         (Patch(facecolor=_FILL, edgecolor=BACKGROUND, ls="-"), "background"),
-        (Patch(facecolor=pale(KEPT)), "kept"),
-        (Line2D([], [], color="black", lw=1.0, ls="--"), "boundary ± error"),
+        *kept_entries([panel.step for panel in distributions.panels]),
         (triangles, "edge bin with under-/overflow"),
     ]
     handles, labels = zip(*entries, strict=True)
@@ -176,8 +176,8 @@ def panel_notes(panel: Panel, sequential: bool) -> list[str]:
         notes.append(f"left out: {left_out} NaN or infinite")
     outside = [
         value
-        for value in (step.cut.lower, step.cut.upper)
-        if step.active and value is not None and not panel.binning.edges[0] <= value <= panel.binning.edges[-1]
+        for value in boundaries_of(step.cut)
+        if step.active and not panel.binning.edges[0] <= value <= panel.binning.edges[-1]
     ]
     if outside:
         notes.append("boundary beyond the range shown")

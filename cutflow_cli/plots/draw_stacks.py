@@ -20,18 +20,20 @@ from cutflow_cli.plots.backend import (
     MaxNLocator,
     Patch,
 )
+from cutflow_cli.plots.binned_panels import boundaries_of
 from cutflow_cli.plots.panels import (
     NOTE_LINE,
     draw_title,
     grid_columns,
+    kept_entries,
     mark_overflow,
-    pale,
     scale_observable,
     shade_kept,
     wrapped,
 )
 from cutflow_cli.plots.stacks import Moved, Stack, StackPanel
-from cutflow_cli.plots.style import KEPT, PROCESSES, SIGNAL, axis_label, fit, number, plain, shortened, unit
+from cutflow_cli.plots.style import PROCESSES, SIGNAL, axis_label, fit, number, plain, shortened, unit
+from cutflow_cli.selection.binned import BinnedCut
 
 #: Inches: upper and lower frame of a panel (of a single one), and the room around them, and above for the title.
 _SIZES, _SINGLE = (2.75, 1.9, 0.8), (4.8, 2.8, 1.1)
@@ -43,6 +45,7 @@ _SPIKED = 50.0
 _DECADES = 7
 _MOST_COLUMNS = 4
 _LEGEND_SIZE = 8.5
+_OWN_MARKER: dict[str, Any] = {"marker": "o", "markersize": 4.5, "markerfacecolor": "white"}
 
 
 def draw_stack(stack: Stack, logarithmic: bool | None = None) -> Figure:
@@ -210,6 +213,8 @@ def _draw_lower(figure: Figure, axes: Axes, panel: StackPanel, stack: Stack, hei
             _draw_moved(axes, panel, moved, errors)
         tops += (moved.values + np.minimum(errors, np.abs(moved.values)))[known].tolist()
         tops += (moved.values - np.minimum(errors, np.abs(moved.values)))[known].tolist()
+    if panel.own is not None and panel.own.value is not None:
+        tops += _draw_own(axes, panel, panel.own.value, panel.own.error or 0.0)
     if tops:
         high, low = max(tops), min(0.0, *tops)
         axes.set_ylim(1.15 * low, 1.2 * high if high > 0 else 1.0)
@@ -217,7 +222,7 @@ def _draw_lower(figure: Figure, axes: Axes, panel: StackPanel, stack: Stack, hei
         axes.set_ylim(0, 1)
         axes.set_yticks([])
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-        why = "too few background events" if panel.moved else "a boundary is beyond the range"
+        why = "too few background events" if panel.moved or panel.own else "a boundary is beyond the range"
         axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", fontsize=8, bbox=box, zorder=6)
     power = _linear_axis(axes, 3, (-2, 4))
     shade_kept(axes, panel.step, panel.cut, errors=False)
@@ -233,8 +238,22 @@ def _draw_moved(axes: Axes, panel: StackPanel, moved: Moved, errors: NDArray[np.
     axes.fill_between(
         moved.places, moved.values - errors, moved.values + errors, color="black", alpha=0.18, lw=0, zorder=2
     )
+    if isinstance(panel.cut, BinnedCut):
+        return
     here = moved.places == (panel.cut.lower if moved.name == "lower" else panel.cut.upper)
     axes.plot(moved.places[here], moved.values[here], ls="", marker="o", markersize=4, color="black", zorder=5)
+
+
+def _draw_own(axes: Axes, panel: StackPanel, value: float, error: float) -> list[float]:
+    """Draw S/√B of a selection whose boundaries differ by bin, at each side over all of them; return what it spans."""
+    assert isinstance(panel.cut, BinnedCut)
+    for side in ("lower", "upper"):
+        known = [one for one in panel.cut.sides(side) if one is not None and math.isfinite(one)]
+        if known:
+            axes.plot([min(known), max(known)], [value, value], color="black", lw=2.2, zorder=5)
+            middle = [float(np.median(known))]
+            axes.errorbar(middle, [value], yerr=[error], color="black", elinewidth=1.2, zorder=6, **_OWN_MARKER)
+    return [value - error, value + error]
 
 
 def stack_notes(panel: StackPanel) -> list[str]:
@@ -245,7 +264,7 @@ def stack_notes(panel: StackPanel) -> list[str]:
     if panel.missing:
         notes.append(f"left out: {panel.missing} without a value, which pass no cut")
     edges = panel.binning.edges
-    if any(one is not None and not edges[0] <= one <= edges[-1] for one in (panel.cut.lower, panel.cut.upper)):
+    if any(not edges[0] <= one <= edges[-1] for one in boundaries_of(panel.cut)):
         notes.append("boundary beyond the range shown")
     if panel.binning.cut_down:
         notes.append("around the window only; more events lie beyond")
@@ -271,23 +290,36 @@ def _legend_entries(stack: Stack, factor: float) -> tuple[list[Any], list[str]]:
         (Patch(facecolor=("black", 0.28)), "stat. error of the background"),
     ]
     if any(panel.step.active and panel.cut.region != "all" for panel in stack.panels):
-        entries += [(Patch(facecolor=pale(KEPT)), "kept"), (Line2D([], [], color="black", ls="--", lw=1.0), "boundary")]
+        entries += kept_entries([panel.step for panel in stack.panels], errors=False)
     drawn = [
         counts for panel in stack.panels if not panel.binning.cut_down for counts in (panel.signal, panel.background)
     ]
     if any(counts.sumw2[edge] > 0 for counts in drawn for edge in (0, -1)):
         triangles = tuple(Line2D([], [], color="black", marker=marker, markersize=4, ls="") for marker in "<>")
         entries.append((triangles, "edge bin with under-/overflow"))
-    names = {moved.name for panel in stack.panels for moved in panel.moved}
-    for name, line in (("lower", "-"), ("upper", (0, (4, 1.5)))):
-        if name in names:
-            entries.append((Line2D([], [], color="black", ls=line, lw=1.2, marker="o", markersize=4),
-                            f"S/√B with the {name} boundary moved"))  # fmt: skip
+    entries += _moved_entries(stack.panels)
     if any(panel.few for panel in stack.panels):
         label = f"no S/√B where n_eff(B) < {stack.least:g}"
         entries.append((Line2D([], [], ls=""), label))
     handles, labels = (list(side) for side in zip(*entries, strict=True))
     return handles, labels
+
+
+def _moved_entries(panels: Sequence[StackPanel]) -> list[tuple[Any, str]]:
+    entries: list[tuple[Any, str]] = []
+    plain_cuts, in_bins = ([panel for panel in panels if (panel.own is not None) is own] for own in (False, True))
+    for those, marker, words in (
+        (plain_cuts, "o", "the {} boundary moved"), (in_bins, "", "one {} boundary in all bins"),
+    ):  # fmt: skip
+        names = {moved.name for panel in those for moved in panel.moved}
+        for name, line in (("lower", "-"), ("upper", (0, (4, 1.5)))):
+            if name in names:
+                handle = Line2D([], [], color="black", ls=line, lw=1.2, marker=marker, markersize=4)
+                entries.append((handle, f"S/√B with {words.format(name)}"))
+    if any(panel.own.value is not None for panel in in_bins if panel.own is not None):
+        handle = Line2D([], [], color="black", lw=2.2, **_OWN_MARKER)
+        entries.append((handle, "S/√B of the selection, at its boundaries"))
+    return entries
 
 
 def _legend_shape(handles: list[Any], labels: list[str], width: float) -> tuple[int, float]:

@@ -59,7 +59,8 @@ def draw_figures(
       sequential one, as in figures 6 and 7 of arXiv:2503.22498), at the quoted working point of a scan;
     - `<run>-stack`: the same before any cut, expected events stacked per process, over S/√B of each bin;
     - `<run>-n-minus-1`: likewise the observable of each cut after all others, over S/√B as the cut's boundary moves;
-      where each mass has a selection, of the lowest, the middle and the highest;
+      where each mass has a selection, of the lowest, the middle and the highest; of a cut that differs by bin of
+      another observable as one boundary takes the place of those of all bins;
     - `<run>-score`: its score for signal and background, train and the quoted split;
     - `<run>-scan`: its cuts against the target efficiency (figure 7 of arXiv:2502.08615);
     - `<run>-bins`: its cuts against the observable that they are binned in, where they are;

@@ -41,12 +41,12 @@ def moved_boundaries(cut: Cut, edges: NDArray[np.float64], signal: Counts, backg
     if lower is not None:
         pairs = [(place, upper) for place in places if upper is None or place < upper]
         found = [_selection(cut, pair, signal, background, least) for pair in pairs]
-        curves.append(_curve("lower", edges[[low for low, _ in pairs]], found))
+        curves.append(curve("lower", edges[[low for low, _ in pairs]], found))
         reasons += [one.reason for one in found if one.value is None]
     if upper is not None:
         pairs_above = [(lower, place) for place in places if lower is None or place > lower]
         found = [_selection(cut, pair, signal, background, least) for pair in pairs_above]
-        curves.append(_curve("upper", edges[[high for _, high in pairs_above]], found))
+        curves.append(curve("upper", edges[[high for _, high in pairs_above]], found))
         reasons += [one.reason for one in found if one.value is None]
     return tuple(curves), next(filter(None, reasons), None)
 
@@ -75,7 +75,7 @@ def of_bins(binning: Binning, signal: Counts, background: Counts, least: float) 
         s_over_sqrt_b(signal.sums(bins == one), background.sums(bins == one), least) for one in range(1, len(edges))
     ]
     reason = next((one.reason for one in found if one.value is None and one.reason), None)
-    return (_curve("bins", 0.5 * (edges[1:] + edges[:-1]), found),), reason
+    return (curve("bins", 0.5 * (edges[1:] + edges[:-1]), found),), reason
 
 
 def s_over_sqrt_b(signal: Sums, background: Sums, least: float) -> Estimate:
@@ -86,7 +86,9 @@ def s_over_sqrt_b(signal: Sums, background: Sums, least: float) -> Estimate:
     return signal_over_sqrt_background(expected_events(signal, "signal"), expected_events(background, "background"))
 
 
-def _curve(name: MovedName, places: NDArray[np.float64], found: Sequence[Estimate]) -> Moved:
+def curve(name: MovedName, places: NDArray[np.float64], found: Sequence[Estimate]) -> Moved:
+    """Put numbers at places together; NaN where one is undefined."""
+
     def numbers(values: Sequence[float | None]) -> NDArray[np.float64]:
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 

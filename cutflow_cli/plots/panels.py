@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.events.schema import FeatureInfo
-from cutflow_cli.plots.backend import Axes, Figure, MaxNLocator, ScalarFormatter
+from cutflow_cli.plots.backend import Axes, Figure, Line2D, MaxNLocator, Patch, ScalarFormatter
+from cutflow_cli.plots.binned_panels import boundaries_of, kept_by_bins
 from cutflow_cli.plots.binning import Binning
-from cutflow_cli.plots.style import KEPT, fit, number, plain, symbol
+from cutflow_cli.plots.style import KEPT, fit, number, plain, shortened, symbol
 from cutflow_cli.selection.binned import BinnedCut
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import LearnedCut
@@ -22,6 +23,8 @@ from cutflow_cli.selection.cutflow import LearnedCut
 NOTE_LINE = 0.14
 _NOTE_LINES, _NOTE_CHARACTERS = 3, 50
 _GREY = "#555555"
+#: What a cut that differs by bin of another observable keeps in some of the bins.
+KEPT_IN_SOME: dict[str, Any] = {"facecolor": (KEPT, 0.1), "edgecolor": (KEPT, 0.9), "hatch": "\\\\\\\\", "lw": 0}
 
 
 def grid_columns(panels: int) -> int:
@@ -76,9 +79,11 @@ def shade_kept(axes: Axes, step: LearnedCut, cut: Cut, *, errors: bool = True) -
         errors: whether to draw bands of the boundaries' errors.
     """
     low, high = axes.get_xlim()
-    if isinstance(cut, BinnedCut) and not cut.is_range:
-        return  # what it keeps is no range of this observable alone
     applied = step.active and step.cut.region is not Region.ALL
+    if isinstance(cut, BinnedCut) and not cut.is_range:
+        if applied:
+            _shade_bins(axes, cut)
+        return
     if applied:
         for start, end in kept_intervals(cut, low, high):
             axes.axvspan(start, end, facecolor=pale(KEPT), linewidth=0, zorder=0)
@@ -89,6 +94,37 @@ def shade_kept(axes: Axes, step: LearnedCut, cut: Cut, *, errors: bool = True) -
         axes.axvline(value, zorder=4, **style)
         if errors and error is not None and error > 0 and applied:
             axes.axvspan(max(value - error, low), min(value + error, high), color="black", alpha=0.25, lw=0, zorder=4)
+
+
+def _shade_bins(axes: Axes, cut: BinnedCut) -> None:
+    """Shade what all bins keep, hatch what some do, and draw the least and the greatest boundary of each side."""
+    low, high = axes.get_xlim()
+    every, some = kept_by_bins(cut, low, high)
+    for start, end in every:
+        axes.axvspan(start, end, facecolor=pale(KEPT), linewidth=0, zorder=0)
+    for start, end in some:
+        axes.axvspan(start, end, zorder=0, **KEPT_IN_SOME)
+    for value in boundaries_of(cut):
+        if low <= value <= high:
+            axes.axvline(value, zorder=4, color="black", ls="--", lw=1.0)
+
+
+def kept_entries(steps: Iterable[LearnedCut], *, errors: bool = True) -> list[tuple[Any, str]]:
+    """Return what a legend says of `shade_kept`.
+
+    Args:
+        steps: of all panels.
+        errors: whether boundaries have bands.
+    """
+    cuts = [step.cut for step in steps if step.active and step.cut.region is not Region.ALL]
+    in_bins = [isinstance(cut, BinnedCut) and not cut.is_range for cut in cuts]
+    with_bands = errors and not (cuts and all(isinstance(cut, BinnedCut) for cut in cuts))
+    boundary = "boundary ± error" if with_bands else "boundary"
+    kept: list[tuple[Any, str]] = [(Patch(facecolor=pale(KEPT)), "kept")]
+    if any(in_bins):
+        kept.append((Patch(**KEPT_IN_SOME), "kept in some bins"))
+        boundary += " (of bins: least, greatest)"
+    return [*kept, (Line2D([], [], color="black", ls="--", lw=1.0), boundary)]
 
 
 def mark_overflow(axes: Axes, *squares: NDArray[np.float64]) -> None:
@@ -110,7 +146,7 @@ def cut_texts(feature: FeatureInfo, step: LearnedCut) -> tuple[str, str]:
         if step.cut.is_range:
             first, last = (number(edge, None) for edge in (step.cut.edges[0], step.cut.edges[-1]))
             return f"{first} ≤ {name} < {last}", f"{first} to {last}"
-        return f"{name}: cuts by {step.cut.binned_in}", f"by {step.cut.binned_in}"
+        return _binned_texts(name, step.cut)
     lower = "" if step.cut.lower is None else number(step.cut.lower, step.lower_error)
     upper = "" if step.cut.upper is None else number(step.cut.upper, step.upper_error)
     match step.cut.region:
@@ -124,6 +160,26 @@ def cut_texts(feature: FeatureInfo, step: LearnedCut) -> tuple[str, str]:
             return f"{name} < {lower} or {name} > {upper}", f"below {lower} or above {upper}"
         case _:
             return "keeps everything", "keeps everything"
+
+
+def _binned_texts(name: str, cut: BinnedCut) -> tuple[str, str]:
+    by, bins = plain(shortened(cut.binned_in)), len(cut.members)
+    cutting = [member for member in cut.members if member.region is not Region.ALL]
+    if len({member.region for member in cutting}) != 1:
+        return f"{name}: another region by {by}", f"by {by}"
+    spans = [cut.span(side) for side in ("lower", "upper")]
+    lower, upper = ("" if one is None else "…".join(map(number, dict.fromkeys(one))) for one in spans)
+    some = "" if len(cutting) == bins else f" in {len(cutting)} of {bins} bins"
+    match cut.region:
+        case Region.BELOW:
+            text, short = f"{name} < {upper}", f"below {upper}"
+        case Region.ABOVE:
+            text, short = f"{name} > {lower}", f"above {lower}"
+        case Region.INSIDE:
+            text, short = f"{lower} < {name} < {upper}", f"{lower} to {upper}"
+        case _:
+            text, short = f"{name} < {lower} or {name} > {upper}", f"below {lower} or above {upper}"
+    return f"{text}, by {by}{some}", f"{short}{some or f' in {bins} bins'}"
 
 
 def wrapped(notes: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ from cutflow_cli.evaluation.normalise import Normalised
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.schema import ROLES, Split
 from cutflow_cli.events.table import EventsFile
+from cutflow_cli.plots.binned_panels import boundaries_of
 from cutflow_cli.plots.binning import Binning, choose_binning, weighted_quantiles
 from cutflow_cli.plots.stream import Population, of_hypothesis, passing, read_splits
 
@@ -98,9 +99,7 @@ def sampled_binning(population: Population, samples: Sequence[EventBatch]) -> Bi
         (batch.columns[population.observable][mask].astype(np.float64), batch.weight[mask])
         for batch, mask in zip(samples, masks, strict=True)
     ]
-    cut = population.cut
-    boundaries = [value for value in (cut.lower, cut.upper) if value is not None] if population.applied else []
-    return choose_binning(classes, boundaries)
+    return choose_binning(classes, boundaries_of(population.cut) if population.applied else ())
 
 
 def sampled_quantiles(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.metrics.yields import Sums
 from cutflow_cli.plots.backend import hist
+from cutflow_cli.plots.binned_panels import Side, replaced_sides
 from cutflow_cli.plots.binning import Binning, aligned
 from cutflow_cli.plots.score_filler import BINS, LOGIT_EDGES, PILED_UP, logit
 from cutflow_cli.plots.stacks import Counts
 from cutflow_cli.plots.stream import of_hypothesis, passing
+from cutflow_cli.selection.binned import BinnedCut
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import LearnedCut
 
@@ -59,6 +61,7 @@ class FilledStack:
         counts: of each process.
         missing: simulated events without a value, by process.
         kept: number, Σw and Σw² of the events that pass the cut too, shape (processes, 3).
+        rest: for a cut in bins the events of each process that pass what is left of it without one side.
     """
 
     binning: Binning
@@ -67,15 +70,44 @@ class FilledStack:
     counts: tuple[Counts, ...]
     missing: NDArray[np.int64]
     kept: NDArray[np.float64]
+    rest: Mapping[Side, tuple[Counts, ...]] = field(default_factory=dict)
 
     def of(self, processes: Sequence[int]) -> Counts:
         """Return what some processes have in each bin."""
-        return sum((self.counts[one] for one in processes), Counts.nothing(len(self.binning.edges) - 1))
+        return self._sum(self.counts, processes)
+
+    def rest_of(self, processes: Sequence[int]) -> dict[Side, Counts]:
+        """Return what some processes have in each bin that passes the cut without one side, by side."""
+        return {side: self._sum(counts, processes) for side, counts in self.rest.items()}
+
+    def _sum(self, counts: Sequence[Counts], processes: Sequence[int]) -> Counts:
+        return sum((counts[one] for one in processes), Counts.nothing(len(self.binning.edges) - 1))
 
     def kept_by(self, processes: Sequence[int]) -> Sums:
         """Return what some processes have that passes the cut too: the yield of the whole selection."""
         events, sumw, sumw2 = self.kept[list(processes)].sum(axis=0).tolist()
         return Sums(round(events), sumw, sumw2)
+
+
+class _Histograms:
+    """Numbers and weights of events of each process against an observable."""
+
+    def __init__(self, edges: NDArray[np.float64], processes: int) -> None:
+        axes = hist.axis.Integer(0, processes), hist.axis.Variable(edges.tolist())
+        self._events: Any = hist.Hist(*axes)
+        self._weights: Any = hist.Hist(*axes, storage=hist.storage.Weight())
+        self._processes = processes
+
+    def fill(self, process: NDArray[np.int32], places: NDArray[np.float64], weight: NDArray[np.float64]) -> None:
+        self._events.fill(process, places)
+        self._weights.fill(process, places, weight=weight)
+
+    def counts(self) -> tuple[Counts, ...]:
+        events, weights = self._events.view(flow=True), self._weights.view(flow=True)
+        return tuple(
+            Counts(np.array(events[row]), np.array(weights["value"][row]), np.array(weights["variance"][row]))
+            for row in range(1, self._processes + 1)
+        )
 
 
 class StackFiller:
@@ -94,9 +126,10 @@ class StackFiller:
     def __init__(self, shown: Shown, binning: Binning, processes: int, *, logits: bool = False) -> None:
         self._shown, self._binning, self._logits, self._processes = shown, binning, logits, processes
         self._cut = _on_axis(shown.cut, logits=logits)
-        axis = hist.axis.Variable(_counting_edges(binning.edges, self._cut).tolist())
-        self._events: Any = hist.Hist(hist.axis.Integer(0, processes), axis)
-        self._weights: Any = hist.Hist(hist.axis.Integer(0, processes), axis, storage=hist.storage.Weight())
+        edges = _counting_edges(binning.edges, self._cut)
+        self._histograms = _Histograms(edges, processes)
+        sides = replaced_sides(shown.cut) if shown.others else ()
+        self._rest = [(one, _Histograms(edges, processes)) for one in sides]
         self._missing = np.zeros(processes, dtype=np.int64)
         self._kept = np.zeros((processes, 3))
 
@@ -106,24 +139,26 @@ class StackFiller:
         values = batch.columns[self._shown.observable][chosen]
         process, weight = batch.process[chosen], batch.weight[chosen]
         cut = self._shown.cut
-        kept = cut.keeps({name: batch.columns[name][chosen] for name in cut.columns})
+        columns = {name: batch.columns[name][chosen] for name in cut.columns}
+        kept = cut.keeps(columns)
         for column, sums in enumerate((np.ones(len(chosen)), weight, weight**2)):
             self._kept[:, column] += np.bincount(process[kept], sums[kept], self._processes)
         known = ~np.isnan(values)
         self._missing += np.bincount(process[~known], minlength=self._processes)
         places = values[known].astype(np.float64)
         places = logit(places) if self._logits else places
-        self._events.fill(process[known], places)
-        self._weights.fill(process[known], places, weight=weight[known])
+        process, weight = process[known], weight[known]
+        self._histograms.fill(process, places, weight)
+        for one, histograms in self._rest:
+            passed = one.rest.keeps(columns)[known]
+            histograms.fill(process[passed], places[passed], weight[passed])
 
     def result(self) -> FilledStack:
         """Return the histograms as arrays."""
-        events, weights = self._events.view(flow=True), self._weights.view(flow=True)
-        counts = tuple(
-            Counts(np.array(events[row]), np.array(weights["value"][row]), np.array(weights["variance"][row]))
-            for row in range(1, self._processes + 1)
-        )
-        return FilledStack(self._binning, self._logits, self._cut, counts, self._missing.copy(), self._kept.copy())
+        return FilledStack(
+            self._binning, self._logits, self._cut, self._histograms.counts(), self._missing.copy(), self._kept.copy(),
+            {one.side: histograms.counts() for one, histograms in self._rest},
+        )  # fmt: skip
 
 
 class ScoreStackFiller:
@@ -195,8 +230,7 @@ def _on_axis(cut: Cut, *, logits: bool) -> Cut:
 
 def _counting_edges(edges: NDArray[np.float64], cut: Cut) -> NDArray[np.float64]:
     """Move the edge at a boundary to the next number above where the cut keeps only what is above it."""
-    above = cut.upper if cut.region is Region.OUTSIDE else cut.lower
-    moved = edges.copy()
-    if above is not None:
-        moved[edges == above] = np.nextafter(above, np.inf)
-    return moved
+    side: Side = "upper" if cut.region is Region.OUTSIDE else "lower"
+    every = cut.sides(side) if isinstance(cut, BinnedCut) else (cut.upper if side == "upper" else cut.lower,)
+    above = [value for value in every if value is not None]
+    return np.where(np.isin(edges, above), np.nextafter(edges, np.inf), edges)

@@ -12,15 +12,17 @@ from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.schema import SPLITS, FeatureInfo, Role, Split
 from cutflow_cli.metrics.figures_of_merit import MIN_EFFECTIVE_EVENTS
 from cutflow_cli.metrics.yields import expected_events
+from cutflow_cli.plots.binned_panels import common_boundaries, edges_of
 from cutflow_cli.plots.binning import aligned
 from cutflow_cli.plots.learned import feature_of, flow_title, shown_flows
-from cutflow_cli.plots.moving import moved_boundaries, of_bins
+from cutflow_cli.plots.moving import moved_boundaries, of_bins, s_over_sqrt_b
 from cutflow_cli.plots.sampling import sampled_binning
 from cutflow_cli.plots.scores import consensus_columns
 from cutflow_cli.plots.stack_filler import FilledStack, ScoreStackFiller, Shown, StackFiller
 from cutflow_cli.plots.stacks import MOST_PROCESSES, Counts, Lower, Stack, StackPanel
 from cutflow_cli.plots.stream import Population
 from cutflow_cli.runs import Run
+from cutflow_cli.selection.binned import BinnedCut
 from cutflow_cli.selection.cut import Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 
@@ -73,14 +75,14 @@ class Pile:
         others = tuple(cut for cut in one.others if cut.observable not in self.scores)
         applied = one.cut.region is not Region.ALL
         binning = sampled_binning(Population(one.observable, others, one.cut, applied, one.hypothesis), samples)
-        boundaries = [edge for edge in (one.cut.lower, one.cut.upper) if edge is not None]
-        return StackFiller(one, aligned(binning, boundaries), processes)
+        return StackFiller(one, aligned(binning, edges_of(one.cut)), processes)
 
 
 def n_minus_1(run: Run, dtypes: Mapping[str, str]) -> Pile | None:
     """Show for each applied cut its observable after all other cuts; None for a run that applies no cut.
 
-    Nor is there anything to show of cuts in bins, which have no boundary that could move.
+    Of a cut that differs by bin of another observable the events inside the bins are shown. The step that keeps these
+    is left out: all others imply it.
 
     Args:
         run: the run.
@@ -88,12 +90,15 @@ def n_minus_1(run: Run, dtypes: Mapping[str, str]) -> Pile | None:
     """
     flows = tuple(_rounded(flow, dtypes) for flow in shown_flows(run))
     shown: list[Shown] = []
-    if any(flow.binnings for flow in flows):
-        return None
     for flow in flows:
         applied = [step for step in flow.steps if _applied(step)]
         for position, step in enumerate(applied):
+            if isinstance(step.cut, BinnedCut) and step.cut.is_range:
+                continue
             others = tuple(other.cut for number, other in enumerate(applied) if number != position)
+            if isinstance(step.cut, BinnedCut):
+                inside = BinnedCut.range_of(step.cut.binned_in, step.cut.edges)
+                others = others if inside in others else (inside, *others)
             shown.append(Shown(step, others, flow.hypothesis))
     return Pile(run, flows, tuple(shown), "boundaries") if shown else None
 
@@ -161,7 +166,14 @@ def _panel(
 ) -> StackPanel:
     processes = tuple(filled.of(group) for group in groups)
     everything = sum(processes, Counts.nothing(len(filled.binning.edges) - 1))
-    if pile.lower == "boundaries":
+    own = None
+    if pile.lower == "boundaries" and isinstance(shown.cut, BinnedCut):
+        members = [one for group in groups for one in group]
+        both = filled.rest_of(signal), filled.rest_of(members)
+        rest = {side: (both[0][side], both[1][side]) for side in filled.rest}
+        moved, few = common_boundaries(shown.cut, filled.binning.edges, (filled.of(signal), everything), rest, least)
+        own = s_over_sqrt_b(filled.kept_by(signal), filled.kept_by(members), least)
+    elif pile.lower == "boundaries":
         moved, few = moved_boundaries(filled.cut, filled.binning.edges, filled.of(signal), everything, least)
     else:
         moved, few = of_bins(filled.binning, filled.of(signal), everything, least)
@@ -173,7 +185,7 @@ def _panel(
         heading = f"mass hypothesis {shown.hypothesis:g}"
     return StackPanel(
         feature, shown.step, filled.cut, filled.binning, filled.logits, processes, filled.of(signal),
-        int(filled.missing[members].sum()), moved, few, heading,
+        int(filled.missing[members].sum()), moved, few, heading, own,
     )  # fmt: skip
 
 

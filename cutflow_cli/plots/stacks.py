@@ -99,6 +99,7 @@ class StackPanel:
         moved: S/√B, for the lower panel.
         few: why S/√B is undefined somewhere, in words; None where it is defined everywhere.
         heading: which events are shown, where that differs from panel to panel; None where not.
+        own: S/√B of the whole selection, where `moved` is of one boundary in place of those of bins; None otherwise.
     """
 
     feature: FeatureInfo
@@ -112,6 +113,7 @@ class StackPanel:
     moved: tuple[Moved, ...]
     few: str | None
     heading: str | None = None
+    own: Estimate | None = None
 
     def heights(self, counts: Counts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return Σw and √Σw² per bin of some of its counts, as they are drawn; shape (bins,)."""

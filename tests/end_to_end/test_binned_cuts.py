@@ -61,10 +61,22 @@ def test_evaluation_counts_what_every_export_selects(trained, mock, run_here, tm
     out, _ = trained
     done = run_here("evaluate", out, "--data", mock, "--out", tmp_path / "report", "--stability")
     assert done.returncode == 0, done.stderr
-    assert "its boundaries differ by jet_pt, none is moved alone" in done.stdout
+    assert "Change of Asimov Z with each boundary" in done.stdout
+    assert "bins of jet_pt: moved in all at once, in each by its own error or that share of it" in done.stdout
+    stability = pq.read_table(tmp_path / "report" / "stability.parquet").to_pandas()
+    moved = stability[stability["position"] == 2].set_index("move")
+    assert moved["binned_in"].unique().tolist() == ["jet_pt"]
+    assert {len(boundaries) for boundaries in moved["boundaries"]} == {4}
+    cuts = pq.read_table(out / "cuts.parquet").to_pandas()
+    agreed = cuts[(cuts["replica"] == -1) & (cuts["observable"] == "a")]
+    for sign in (1, -1):
+        by_error = agreed["lower"] + sign * agreed["lower_error"]
+        assert moved.loc["+error" if sign > 0 else "-error", "boundaries"] == pytest.approx(by_error, abs=1e-5)
+    assert moved.loc["-error", "n_signal"] > moved.loc["+error", "n_signal"]
     for text in ("a, by jet_pt", "  325–350: a > ", "b > ", ", by jet_pt", "300 <= jet_pt < 400"):
         assert text in done.stdout
     assert (tmp_path / "report" / "figures" / "binned-bins.pdf").is_file()
+    assert (tmp_path / "report" / "figures" / "binned-n-minus-1.png").is_file()
     flow = pq.read_table(tmp_path / "report" / "cutflow.parquet").to_pandas()
     last = flow[(flow["kind"] == "consensus") & (flow["process"].isin(["signal", "background"]))]
     counted = last[last["position"] == 3].groupby("process")["n_raw"].sum()

@@ -51,7 +51,7 @@ def test_boundaries_stand_at_their_bins_with_the_classes_behind(computed):
     assert panel.signal[:, 1] == pytest.approx([25, 35, 50], abs=2)
     assert panel.background[:, 1] == pytest.approx([5, 15, 30], abs=2)
     assert computed.scan is None
-    assert computed.n_minus_1 is None
+    assert [panel.feature.name for panel in computed.n_minus_1.panels] == ["m"]
     assert computed.stack is not None
 
 

@@ -31,7 +31,7 @@ CAPTIONS = {
     "n-minus-1": (
         "N−1 distributions",
         "Each observable after all cuts but those on itself. Below: S/√B of the whole selection as that boundary "
-        "moves.",
+        "moves; of a cut that differs by bin, with one boundary in place of those of all bins.",
     ),
     "score": (
         "Score",
