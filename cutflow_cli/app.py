@@ -19,6 +19,7 @@ from cutflow_cli.commands.batch import app as batch
 from cutflow_cli.commands.train import app as train
 from cutflow_cli.engine.allotment import settle_environment
 from cutflow_cli.errors import CutflowError, TemporaryError, UsageError
+from cutflow_cli.pipes import outlive_readers
 
 #: The order in which commands are used, and in which `--help` and the shells list them.
 WORKFLOW = ("generate-mock", "ingest", "merge", "train", "evaluate", "compare", "export-cuts", "apply", "batch")
@@ -117,6 +118,7 @@ def _stop_on_signals() -> None:
 def run() -> None:
     """Run the command line and exit with the code of `cutflow_cli.errors`."""
     _stop_on_signals()
+    outlive_readers()
     settle_environment()
     try:
         code = app(prog_name="cutflow", standalone_mode=False)  # or typer would draw a box around its own errors
