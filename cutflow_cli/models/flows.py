@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.events.batch import EventSample
-from cutflow_cli.selection.cutflow import CutFlow
+from cutflow_cli.selection.cutflow import TIED, CutFlow
 
 
 def with_n_minus_1(flow: CutFlow, sample: EventSample) -> CutFlow:
@@ -52,7 +52,9 @@ def concerns(flow: CutFlow, sample: EventSample) -> tuple[str, ...]:
 def concerns_of(flow: CutFlow, *, keeps_background: bool, keeps_signal: bool) -> tuple[str, ...]:
     """Do what `concerns` does, knowing only whether any event of each class is kept."""
     found = [
-        f"{step.cut.observable}: only {step.agreement:.0%} of the replicas agree on its region"
+        f"{step.cut.observable}: {step.note}; it is not cut on"
+        if step.note is not None and step.note.startswith(TIED)
+        else f"{step.cut.observable}: only {step.agreement:.0%} of the replicas agree on its region"
         for step in flow.steps
         if step.agreement is not None and step.agreement < 0.8
     ]

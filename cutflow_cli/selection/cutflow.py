@@ -20,6 +20,8 @@ Kind = Literal["replica", "consensus"]
 
 #: The consensus has no replica number; files hold this instead.
 CONSENSUS_REPLICA = -1
+#: How the note of a step begins on which replicas do not agree.
+TIED = "replicas disagree, no region has a majority"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class LearnedCut:
         active: whether the flow applies it.
         lower_error: half the 16-84 % interval of the lower boundary over the agreeing replicas (None for one replica).
         upper_error: the same for the upper boundary.
-        agreement: share of the replicas that chose this region (or this inactivity); None for one replica.
+        agreement: share of the replicas that chose this region (or this inactivity), or, where no region has a
+            majority, the one chosen most; None for one replica.
         importance: the method's learned importance; they sum to one over the flow (None where a method has none).
         n_minus_1_loss: balanced error of the flow on train without this cut, minus that with it (without minus the
             flow as applied); positive means that the cut helps. None where it was not computed.
@@ -225,7 +228,10 @@ def _agree(steps: Sequence[LearnedCut]) -> LearnedCut:
     share = len(agreeing) / len(steps)
     lower, lower_error = _median([step.cut.lower for step in agreeing] if winner.has_lower else [])
     upper, upper_error = _median([step.cut.upper for step in agreeing] if winner.has_upper else [])
-    note = "replicas disagree, no region has a majority" if tied else _commonest_note(agreeing)
+    note = _commonest_note(agreeing)
+    if tied:
+        chosen = ", ".join(f"{'no cut' if region is Region.ALL else region.value} {count}" for region, count in votes)
+        share, note = votes[0][1] / len(steps), f"{TIED} ({chosen})"
     if lower is not None and upper is not None and lower > upper:
         # Medians cross only where a replica's own boundaries do; an empty window would keep nothing.
         winner, lower, upper, note = Region.ALL, None, None, "the replicas' boundaries cross"

@@ -102,7 +102,9 @@ def test_a_tie_is_inactive(flows):
     (step,) = consensus(flows).steps
     assert not step.active
     assert step.cut.region is Region.ALL
-    assert step.note == "replicas disagree, no region has a majority"
+    assert step.note.startswith("replicas disagree, no region has a majority (")
+    assert "below 1" in step.note
+    assert step.agreement == pytest.approx(1 / len(flows))
     assert consensus(flows).cuts == ()
 
 

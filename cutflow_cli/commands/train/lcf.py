@@ -125,7 +125,7 @@ def lcf_command(strategy: Strategy) -> Callable[..., None]:
         ] = None,
         class_weights: options.ClassWeights = None,
         negative_weights: options.NegativeWeights = None,
-        bootstrap: options.Bootstrap = None,
+        bootstrap: options.RefinedBootstrap = None,
         scale: Annotated[
             Scale | None,
             typer.Option(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.models import OptionInfo
 
 SELECTION = "What to learn from"
 TRAINING = "Training"
@@ -91,25 +92,23 @@ NegativeWeights = Annotated[
         help="Negative weights in training; yields always keep them.", show_default="keep", rich_help_panel=TRAINING
     ),
 ]
-Bootstrap = Annotated[
-    bool | None,
-    typer.Option(
+
+
+def _bootstrap(default: str) -> OptionInfo:
+    made: OptionInfo = typer.Option(
         "--bootstrap/--no-bootstrap",
         help="Give each replica its own bootstrap of the training split.",
-        show_default="no-bootstrap",
+        show_default=default,
         rich_help_panel=TRAINING,
-    ),
-]
+    )
+    return made
+
+
+Bootstrap = Annotated[bool | None, _bootstrap("no-bootstrap")]
 #: For methods without anything random in them, whose replicas would be the same without it.
-NeededBootstrap = Annotated[
-    bool | None,
-    typer.Option(
-        "--bootstrap/--no-bootstrap",
-        help="Give each replica its own bootstrap of the training split.",
-        show_default="bootstrap if there are several replicas",
-        rich_help_panel=TRAINING,
-    ),
-]
+NeededBootstrap = Annotated[bool | None, _bootstrap("bootstrap if there are several replicas")]
+#: For methods of which an objective leaves nothing random.
+RefinedBootstrap = Annotated[bool | None, _bootstrap("bootstrap if --objective has several replicas")]
 Fom = Annotated[
     str | None,
     typer.Option(

@@ -16,6 +16,7 @@ from cutflow_cli.models.lcf.order import learned_order, reordered
 from cutflow_cli.models.lcf.prepare import Prepared, prepare
 from cutflow_cli.models.lcf.settings import LcfSettings, resolve_epochs
 from cutflow_cli.models.protocol import Fitted, TrainingContext
+from cutflow_cli.models.weights import resolve_bootstrap
 from cutflow_cli.selection.cutflow import consensus
 
 if TYPE_CHECKING:
@@ -61,10 +62,10 @@ class LearnableCutFlow:
             One flow per replica, then their consensus, with N-1 losses on train, in the order of the features or the
             one learned; with an objective the table `objective`.
         """
-        settings, goal = self.settings, self.settings.goal
+        settings, goal = self._resolved(context.replicas), self.settings.goal
         self._require_centers(sample)
         started = time.perf_counter()
-        recorded: dict[str, Any] = {}
+        recorded: dict[str, Any] = {"bootstrap": bool(settings.bootstrap)}
         if settings.order == "learned":
             sample = reordered(sample, learned_order(sample, settings, context, self._stepper))
             recorded["learned_order"] = list(sample.features)
@@ -88,7 +89,7 @@ class LearnableCutFlow:
         columns = history_columns(history, context.replicas)
         timings = {"prepare": prepared - started, "train": trained - prepared}
         if goal is not None:
-            fitted = self._refined(learned, sample, goal, context)
+            fitted = self._refined(learned, sample, goal, settings, context)
             timings["refine"] = time.perf_counter() - trained
             resolved = {"epochs": epochs, **recorded, **fitted.resolved}
             return replace(fitted, history=columns, timings=timings, resolved=resolved)
@@ -102,16 +103,20 @@ class LearnableCutFlow:
         return Fitted((*flows, agreed), columns, concerns(agreed, sample), timings, {"epochs": epochs, **recorded})
 
     def _refined(
-        self, learned: list[CutFlow], sample: EventSample, goal: Objective, context: TrainingContext
+        self,
+        learned: list[CutFlow],
+        sample: EventSample,
+        goal: Objective,
+        settings: LcfSettings,
+        context: TrainingContext,
     ) -> Fitted:
         """Refine what LCF learned for an objective; without a history."""
         from cutflow_cli.models.refine.pursue import pursue
         from cutflow_cli.models.refine.refiner import Refiner
 
-        settings = self.settings
         refiner = Refiner(sample, goal, settings.min_effective_background)
         found = pursue(
-            refiner, [[flow] for flow in learned], sample, goal, context, bootstrap=settings.bootstrap,
+            refiner, [[flow] for flow in learned], sample, goal, context, bootstrap=bool(settings.bootstrap),
             parts=settings.optimism_folds, done=_LOSS_SHARE,
         )  # fmt: skip
         warnings = (*concerns(found.agreed, sample), *found.warnings)
@@ -144,6 +149,13 @@ class LearnableCutFlow:
     def memory(self, events: int, features: int) -> float:
         """Estimate the bytes that training in memory needs, for ten replicas at most (measured with eight features)."""
         return events * (32.0 * features + (150.0 if self.settings.bootstrap else 110.0))
+
+    def _resolved(self, replicas: range) -> LcfSettings:
+        """Return the settings with what is left open decided."""
+        if self.settings.bootstrap is not None:
+            return self.settings
+        bootstrap = self.settings.goal is not None and resolve_bootstrap(None, replicas, None)
+        return self.settings.model_copy(update={"bootstrap": bootstrap})
 
     def _require_centers(self, sample: EventSample | SplitStream) -> None:
         missing = [name for name in sample.features if name not in self.settings.centers]

@@ -34,7 +34,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cutflow_cli.errors import UsageError
 from cutflow_cli.metrics.figures_of_merit import MIN_EFFECTIVE_EVENTS
@@ -68,7 +68,8 @@ class LcfSettings(Settings):
         min_importance: a cut is not applied if its importance is at most this share of the uniform one, 1/n.
         class_weights: `balanced`, `physical` or `unit` event weights in the loss.
         negative_weights: what training does with negative weights.
-        bootstrap: give each replica its own Poisson(1) weights, so that the spread covers the training sample too.
+        bootstrap: give each replica its own Poisson(1) weights, so that the spread covers the training sample too; None
+            for where an objective is pursued by several replicas, which would end at the same events without.
         scale: unit in which an observable is trained: median and half the 16-84 % interval (`quantiles`), or mean and
             standard deviation (`moments`, as published).
         trim: share of an observable's values, at either end, that do not count in its own loss; both classes weigh
@@ -98,7 +99,7 @@ class LcfSettings(Settings):
     min_importance: float = Field(default=0.05, ge=0, lt=1)
     class_weights: ClassWeights = "balanced"
     negative_weights: NegativeWeights = "keep"
-    bootstrap: bool = False
+    bootstrap: bool | None = None
     scale: Scale = "quantiles"
     trim: float = Field(default=0.05, ge=0, lt=0.5)
     combination: Combination = "by-side"
@@ -109,6 +110,12 @@ class LcfSettings(Settings):
     background_systematic: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     min_effective_background: float = Field(default=MIN_EFFECTIVE_EVENTS, ge=0, allow_inf_nan=False)
     optimism_folds: OptimismFolds = OPTIMISM_FOLDS
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_objective(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Settle the bootstrap where there is no objective, which alone leaves it open."""
+        return given if given.get("objective", "bce") != "bce" else {"bootstrap": False, **given}
 
     @property
     def goal(self) -> Objective | None:
