@@ -25,7 +25,7 @@ from cutflow_cli.metrics.systematics import BackgroundSystematics
 MANIFEST = "report.json"
 FIGURES = "figures"
 #: Changed with the meaning of the tables, so that a report of an earlier version is not taken for a finished one.
-FORMAT = 6
+FORMAT = 7
 #: More sources of systematic variations than this are counted rather than named.
 _SOURCES_NAMED = 4
 

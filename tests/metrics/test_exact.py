@@ -124,6 +124,36 @@ def test_errors_are_the_scatter_of_repeated_simulations(figure):
     assert np.mean(errors) == pytest.approx(np.std(values), rel=0.1)  # the scatter of 500 is known to 3.2 %
 
 
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.2])
+def test_without_signal_the_skewness_of_the_background_is_left(share):
+    # a gamma distribution of shape k has its median at k - 1/3: k = m + 1 events known, mean m + 1 or m expected
+    b = 1e8
+    assert exact_asimov_significance(0.0, b, share * b) == pytest.approx(share / 3, rel=0.03)
+    assert binomial_significance(0.0, b, share * b) == pytest.approx(-2 * share / 3, rel=0.03)
+    assert binomial_significance(0.0, 1e4, 0.0) == pytest.approx(-1 / 3 / 100, rel=0.01)
+
+
+def test_what_is_mostly_the_skewness_is_not_quoted():
+    # at 10 % the offsets are 0.033 and -0.067, a tenth of Z = s/sigma at about 0.33 and 0.67
+    B = Estimate(1e8, 1e5)
+    exact, z_bi = (
+        {s: figure(Estimate(s, s / 100), B, 0.1) for s in (0.0, 1e3, 1e6, 5e6, 9e6)}
+        for figure in (exact_asimov, binomial)
+    )
+    assert [s for s, one in exact.items() if one.value is not None] == [5e6, 9e6]
+    assert [s for s, one in z_bi.items() if one.value is not None] == [9e6]
+    assert exact[1e3].error is None
+    assert "the exact Asimov significance is 0.0332 at S = 0 already" in exact[1e3].reason
+    assert "Z_Bi is -0.0666 at S = 0 already" in z_bi[1e3].reason
+    assert z_bi[9e6].value == binomial_significance(9e6, 1e8, math.hypot(1e5, 1e7))
+
+
+def test_what_is_published_of_few_events_is_quoted():
+    # first row of table 1 of arXiv:physics/0702156: the offset of -0.3 is part of the test
+    assert binomial(Estimate(3.0, 0.1), Estimate(1.0, math.sqrt(5) / 5)).value == pytest.approx(1.66, abs=0.0051)
+    assert binomial(Estimate(1e-6, 1e-8), Estimate(1e-3, 1e-5)).value is None  # -2.5 with and without signal
+
+
 def test_undefined_in_words():
     S, none = Estimate(20.0, 1.0), Estimate(0.0, 0.0, "no simulated background event passes")
     for figure in (exact_asimov, binomial, signal_over_background):
