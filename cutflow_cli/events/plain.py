@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from cutflow_cli.errors import InputError, is_disk_fault, naming, nearest
 from cutflow_cli.events.batch import EventBatch
+from cutflow_cli.events.columns import is_numeric, may_cut_on
 from cutflow_cli.events.names import codes_of_names
 from cutflow_cli.events.ranges import RowRange
 from cutflow_cli.events.schema import (
@@ -39,10 +39,6 @@ from cutflow_cli.events.splits import SplitFractions, hashed_splits
 
 #: A column that counts the rows of the file; no file has one of the name.
 ROW = "#row"
-#: Names that are never taken for features unless the user names them; the last is pandas' index.
-_BOOKKEEPING = re.compile(
-    r"^(label|weight|process|split|hypothesis|category|event|run|lumi.*|gen.*|__.*__)$", re.IGNORECASE
-)
 #: What some ntuples write for "background has no mass point".
 NO_HYPOTHESIS = -999.0
 
@@ -92,39 +88,6 @@ def numpy_dtype(arrow_type: pa.DataType) -> str:
     """Return the type in which a column's values are compared: float32, or float64 where that would lose something."""
     narrow = (pa.float32(), pa.float16(), pa.int8(), pa.int16(), pa.uint8(), pa.uint16(), pa.bool_())
     return "float32" if arrow_type in narrow else "float64"
-
-
-def _is_numeric(arrow_type: pa.DataType) -> bool:
-    return bool(pa.types.is_floating(arrow_type) or pa.types.is_integer(arrow_type) or pa.types.is_boolean(arrow_type))
-
-
-def choose_features(
-    path: Path, parquet: pq.ParquetFile, metadata: EventsMetadata, wanted: Sequence[str] | None
-) -> tuple[str, ...]:
-    """Settle which columns are features and in which order.
-
-    Raises:
-        InputError: if a named column is absent, named twice or not numeric, or if none is left.
-    """
-    schema = parquet.schema_arrow
-    chosen = tuple(feature.name for feature in metadata.features) if wanted is None else tuple(wanted)
-    for name in chosen:
-        if chosen.count(name) > 1:
-            msg = f"{path}: feature {name!r} is named twice"
-            raise InputError(msg)
-        if name not in schema.names:
-            msg = f"{path}: no column {name!r}; {nearest(name, schema.names)}"
-            raise InputError(msg)
-        if schema.names.count(name) > 1:
-            msg = f"{path}: has {schema.names.count(name)} columns {name!r}, so which one is meant is not known"
-            raise InputError(msg)
-        if not _is_numeric(schema.field(name).type):
-            msg = f"{path}: column {name!r} holds {schema.field(name).type}, a feature must be numeric"
-            raise InputError(msg)
-    if not chosen:
-        msg = f"{path}: no numeric column is left to cut on"
-        raise InputError(msg)
-    return chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +145,7 @@ class Layout:
         features = tuple(
             FeatureInfo(field.name, numpy_dtype(field.type))
             for field in schema
-            if _is_numeric(field.type) and not _BOOKKEEPING.match(field.name) and field.name != hypothesis_column
+            if may_cut_on(field) and field.name != hypothesis_column
         )
         present = frozenset(schema.names) & frozenset(RESERVED)
         if hypothesis_column != HYPOTHESIS:
@@ -190,7 +153,6 @@ class Layout:
                 msg = f"{path}: no column {hypothesis_column!r} for the hypotheses; "
                 raise InputError(msg + nearest(hypothesis_column, schema.names))
             present |= {HYPOTHESIS}
-        notes.append(f"{path}: plain Parquet; features: {', '.join(feature.name for feature in features)}")
         if WEIGHT not in present:
             notes.append(f"{path}: no column 'weight', every event counts as one")
         empty = EventsMetadata(features, (), seed=seed)
@@ -332,7 +294,7 @@ class Layout:
 
     def _label(self, batch: pa.RecordBatch) -> NDArray[np.int8]:
         column = batch.column(LABEL)
-        if not _is_numeric(column.type):
+        if not is_numeric(column.type):
             msg = f"{self.path}: column 'label' holds {column.type}; it must be 1 (signal) or 0 (background)"
             raise InputError(msg)
         values = np.asarray(column.to_numpy(zero_copy_only=False))
@@ -354,7 +316,7 @@ class Layout:
     def _floats(self, batch: pa.RecordBatch, name: str, dtype: str) -> NDArray[Any]:
         """Read a numeric column; missing values become NaN."""
         column = batch.column(name)
-        if not _is_numeric(column.type):
+        if not is_numeric(column.type):
             msg = f"{self.path}: column {name!r} holds {column.type}, numbers were expected"
             raise InputError(msg)
         wide = column.cast(pa.type_for_alias(dtype), safe=False)

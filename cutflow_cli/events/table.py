@@ -17,12 +17,14 @@ from cutflow_cli.artifacts import file_digest
 from cutflow_cli.errors import InputError, UsageError, nearest
 from cutflow_cli.events import plain
 from cutflow_cli.events.batch import EventBatch, EventSample
+from cutflow_cli.events.columns import choose_features, left_out
 from cutflow_cli.events.folds import Folds
 from cutflow_cli.events.load import load_samples
 from cutflow_cli.events.ranges import RowRange, row_ranges
 from cutflow_cli.events.schema import (
     HYPOTHESIS,
     METADATA_KEY,
+    RESERVED,
     ROW_GROUP_EVENTS,
     SHARD_KEY,
     SPLIT,
@@ -318,7 +320,11 @@ def open_events(
         layout = plain.Layout.of_plain_file(
             path, parquet, fractions or SplitFractions(), split_seed, notes, hypothesis_column
         )
-    chosen = plain.choose_features(path, parquet, layout.metadata, features)
+    known = tuple(feature.name for feature in layout.metadata.features)
+    chosen = choose_features(path, parquet.schema_arrow, known, features)
+    if raw is None:
+        others = left_out(parquet.schema_arrow, {*RESERVED, hypothesis_column}) if features is None else ""
+        notes.insert(0, f"{path}: plain Parquet; features: {', '.join(chosen)}{f'; {others}' if others else ''}")
     return EventsFile(path, parquet, layout, chosen, notes)
 
 

@@ -55,7 +55,35 @@ def test_bookkeeping_columns_and_text_are_not_features(plain):
                ("weight", "hypothesis", "category", "event", "run", "lumi", "lumiBlock", "gen_mass", "genWeight",
                 "__index_level_0__", "pt", "generalised_but_named", "runner")}  # fmt: skip
     path = plain(**columns, name=["a", "b", "c", "d"])
-    assert open_events(path).features == ("pt", "runner")
+    events = open_events(path)
+    assert events.features == ("pt", "runner")
+    assert events.notes[0] == (
+        f"{path}: plain Parquet; features: pt, runner; left out: category (bookkeeping), event (bookkeeping), "
+        "run (bookkeeping), lumi (bookkeeping), lumiBlock (bookkeeping), gen_mass (bookkeeping), "
+        "genWeight (bookkeeping), __index_level_0__ (bookkeeping), generalised_but_named (bookkeeping), name (text)"
+    )
+    named = open_events(path, ["gen_mass", "pt"])
+    assert named.notes[0] == f"{path}: plain Parquet; features: gen_mass, pt"
+
+
+def test_what_holds_no_numbers_is_said_to_be_left_out_and_of_many_columns_the_first(plain):
+    path = plain(
+        x=[1.0, 2.0, 3.0, 4.0],
+        a=["1", "2", "3", "4"],
+        kind=pa.array(["a", "b", "a", "b"]).dictionary_encode(),
+        jets=[[1.0], [], [2.0], []],
+        **{f"gen{i}": [1.0] * 4 for i in range(20)},
+    )
+    note = open_events(path).notes[0].partition("; left out: ")[2]
+    assert note.startswith("a (text), kind (text), jets (list<")
+    assert note.endswith("gen8 (bookkeeping), … (23 in all)")
+    only = plain(label=[1, 0, 1, 0], a=["1", "2", "3", "4"])
+    with pytest.raises(InputError, match=r"no numeric column is left to cut on \(left out: a \(text\)\)"):
+        open_events(only)
+
+
+def test_features_that_are_named_are_taken_whatever_they_are_called(plain):
+    path = plain(gen_mass=[1.0, 2.0, 3.0, 4.0], pt=[1.0, 2.0, 3.0, 4.0])
     assert open_events(path, ["gen_mass", "pt"]).features == ("gen_mass", "pt")
 
 
