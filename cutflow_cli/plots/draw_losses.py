@@ -6,7 +6,7 @@ import numpy as np
 
 from cutflow_cli.plots.backend import Axes, Figure, FigureCanvasAgg
 from cutflow_cli.plots.losses import Band, LossCurves
-from cutflow_cli.plots.style import MARKERS, PETROFF, fit, plain
+from cutflow_cli.plots.style import colour_and_marker, fit, plain
 
 #: Losses that span more than this factor are drawn on a logarithmic axis.
 _LOG_RATIO = 20.0
@@ -53,7 +53,8 @@ def draw_losses(curves: LossCurves) -> Figure:
 
 
 def _draw_band(axes: Axes, curves: LossCurves, band: Band, logarithmic: bool) -> None:
-    colour = PETROFF[curves.terms.index(band.term) % len(PETROFF)]
+    position = curves.terms.index(band.term)
+    colour, marker_of_term = colour_and_marker(position)
     breaks = np.searchsorted(band.epochs, curves.stages)
     epochs = np.insert(band.epochs, breaks, np.nan)  # no line from one stage to the next
     low, median, high = (np.insert(side, breaks, np.nan) for side in (band.low, band.median, band.high))
@@ -61,10 +62,9 @@ def _draw_band(axes: Axes, curves: LossCurves, band: Band, logarithmic: bool) ->
         low, median, high = (np.where(side > 0, side, np.nan) for side in (low, median, high))
     line = _VALIDATION if band.validation else _TRAINING
     main = band.term == "loss"
-    position = curves.terms.index(band.term)
     marker = "o" if len(band.epochs) == 1 else None
     if len(curves.terms) > 2 and not main:  # colours alone would tell terms apart
-        marker = MARKERS[position % len(MARKERS)]
+        marker = marker_of_term
     every = max(1, len(epochs) // _MARKED)
     width = (2.0 if main else 1.3) - 0.2 * band.validation
     axes.plot(

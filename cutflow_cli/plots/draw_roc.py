@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cutflow_cli.plots.backend import Axes, Figure, FigureCanvasAgg, Line2D
 from cutflow_cli.plots.roc import Place, RunPlaces
-from cutflow_cli.plots.style import LINES, MARKERS, PETROFF, fit, plain
+from cutflow_cli.plots.style import LINES, colour_and_marker, fit, plain
 
 #: Inches: the frame, and the legend beside it.
 _LEFT, _FRAME, _BELOW, _ABOVE, _LEGEND = 0.8, 4.9, 0.55, 0.15, 2.6
@@ -49,10 +49,6 @@ def draw_roc(runs: Sequence[RunPlaces], split: str) -> Figure:
     return figure
 
 
-def _colour(position: int) -> str:
-    return PETROFF[position % len(PETROFF)]
-
-
 def _lines(runs: Sequence[RunPlaces]) -> list[Any]:
     """Return the line styles of runs: scores have one each, which tells them apart without colours."""
     scores = itertools.count()
@@ -61,7 +57,7 @@ def _lines(runs: Sequence[RunPlaces]) -> list[Any]:
 
 
 def _draw_run(axes: Axes, run: RunPlaces, position: int, line: Any) -> None:  # noqa: ANN401
-    colour, marker = _colour(position), MARKERS[position % len(MARKERS)]
+    colour, marker = colour_and_marker(position)
     for replica in run.replicas:
         if run.kind == "selection":
             places = replica.places
@@ -129,9 +125,10 @@ def _draw_legend(figure: Figure, axes: Axes, runs: Sequence[RunPlaces], split: s
     """Name the runs with their areas, then say what markers mean."""
     handles: list[Any] = []
     for position, (run, line) in enumerate(zip(runs, _lines(runs), strict=True)):
-        marker = MARKERS[position % len(MARKERS)] if run.places else None
+        colour, marker = colour_and_marker(position)
         width = 1.7 if run.kind == "score" else 0.9
-        style: dict[str, Any] = {"color": _colour(position), "ls": line, "lw": width, "marker": marker, "markersize": 6}
+        style: dict[str, Any] = {"color": colour, "ls": line, "lw": width, "markersize": 6}
+        style["marker"] = marker if run.places else None
         handles.append(Line2D([], [], **style, label=plain(run.run)))
         if run.area is not None:
             handles.append(Line2D([], [], ls="", label=run.area))

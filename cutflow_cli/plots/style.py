@@ -56,6 +56,16 @@ _STYLE: dict[str, Any] = {
 }
 
 
+def colour_and_marker(position: int) -> tuple[str, str]:
+    """Return what tells one of many from the others: ten colours, with other markers each time these come again.
+
+    Args:
+        position: of the one, from 0; the first hundred all differ.
+    """
+    turns, colour = divmod(position, len(PETROFF))
+    return PETROFF[colour], MARKERS[(colour + turns) % len(MARKERS)]
+
+
 @contextmanager
 def figure_style(look: Look | None = None) -> Iterator[None]:
     """Draw and save in our style or the one asked for, whatever the user's settings, and leave those as they were.

@@ -81,6 +81,19 @@ def test_seven_runs_can_be_told_apart_and_read():
     assert len({(line.get_color(), line.get_marker()) for line in large}) == 7
 
 
+def test_many_runs_can_be_told_apart():
+    curves = [selection(f"lcf-{i}", 0.5 + 0.015 * i, 0.001 * 1.2**i) for i in range(24)]
+    with figure_style():
+        figure = draw_roc(run_places(curves, "test"), "test")
+    drawn = [line for line in figure.axes[0].lines if line.get_markersize() == 8 and line.get_marker() != "None"]
+    looks = {(line.get_color(), line.get_marker()) for line in drawn}
+    assert len(looks) == 24, "ten colours, with another marker each time that they come again"
+    legend = figure.legends[0].get_lines()[:24]
+    assert [(line.get_color(), line.get_marker()) for line in legend] == [
+        (line.get_color(), line.get_marker()) for line in drawn
+    ]
+
+
 def test_selections_alone_are_shown_near_by():
     with figure_style():
         figure = draw_roc(run_places([selection("lcf", 0.8, 0.02), selection("other", 0.9, 0.05)], "test"), "test")
