@@ -16,7 +16,7 @@ from cutflow_cli.evaluation.detail_tables import (
     totals_tables,
 )
 from cutflow_cli.evaluation.many_points import hypothesis_tables, scan_tables
-from cutflow_cli.evaluation.numbers import compact, effective, rounded, short_cut, with_errors
+from cutflow_cli.evaluation.numbers import compact, effective, error_alone, short_cut, with_errors
 from cutflow_cli.evaluation.printed import NOTHING, WIDTH, Notes, PrintedTable, short_point
 from cutflow_cli.evaluation.report import Report
 from cutflow_cli.evaluation.rows import MetricRow
@@ -114,8 +114,8 @@ def selection_table(name: str, run: Run, flow: CutFlow) -> PrintedTable:
     """Lay out what a run learned: its consensus, with the spread over replicas."""
     lines = [line for step in flow.steps for line in _lines(step)]
     columns = {
-        "± lower": [_error(step.lower_error) for _, step in lines],
-        "± upper": [_error(step.upper_error) for _, step in lines],
+        "± lower": [_error(step.lower_error, step.cut.lower) for _, step in lines],
+        "± upper": [_error(step.upper_error, step.cut.upper) for _, step in lines],
         "agreement": [_optional(step.agreement, ".0%") for _, step in lines],
         "importance": [_optional(step.importance, ".3f") for _, step in lines],
     }
@@ -152,9 +152,9 @@ def _step(step: LearnedCut) -> str:
     return f"{step.cut.observable}: not cut on"
 
 
-def _error(value: float | None) -> str:
+def _error(error: float | None, boundary: float | None) -> str:
     """Print an error alone, with the digits that errors have everywhere."""
-    return NOTHING if value is None else rounded(value, value)
+    return NOTHING if error is None else error_alone(error, boundary)
 
 
 def _optional(value: float | None, form: str) -> str:

@@ -22,7 +22,7 @@ _CURVE_COLUMNS = {
     "auc": "AUC",
     "rejection_at_50": "R50",
     "rejection_at_99": "R99",
-    "max_s_over_sqrt_s_plus_b": "max\nS/√(S+B)",
+    "max_s_over_sqrt_s_plus_b": "max S/\n√(S+B)",
 }
 #: Columns that are crowded enough without errors; those are in the detailed table.
 _WITHOUT_ERROR = {"s_over_sqrt_b", "accuracy", "rejection_at_50", "rejection_at_99", "max_s_over_sqrt_s_plus_b"}

@@ -158,8 +158,8 @@ def test_cut_flow_starts_at_all_events(evaluate, tmp_path):
     events = pq.read_table(tmp_path / "selected.parquet").to_pandas()
     qcd = events[events.process == "QCD"]
     assert [int(line[1]) for line in flow[:4]] == [4 * len(qcd), 2 * len(qcd), len(qcd), (qcd.split == "test").sum()]
-    assert [line[4].split("±")[0] for line in flow[1:3]] == ["0.500", "0.500"]  # step
-    assert [line[-1].split("±")[0] for line in flow[1:4]] == ["0.500", "0.250", "0.250"]  # total
+    assert [float(line[4].split("±")[0]) for line in flow[1:3]] == [0.5, 0.5]  # step
+    assert [float(line[-1].split("±")[0]) for line in flow[1:4]] == [0.5, 0.25, 0.25]  # total
     assert len(flow[0]) == 4
     assert len(flow[4]) == 7
     assert f"[1] {PRESELECTION[0]}" in lines

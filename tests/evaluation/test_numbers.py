@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cutflow_cli.evaluation.numbers import compact, plain, rounded, short_cut, with_errors
+from cutflow_cli.evaluation.numbers import compact, error_alone, plain, rounded, short_cut, with_errors
 from cutflow_cli.selection.cut import Cut, Region
 
 
@@ -27,6 +27,12 @@ from cutflow_cli.selection.cut import Cut, Region
         ((1.2345678, None), "1.23457"),
         ((2.5e-7,), "2.5e-7"),
         ((5.0, 0.0, 0.25), "5.00 ± 0 ± 0.25"),
+        ((0.001, 0.00042, 2.2e-19), "0.00100 ± 0.00042 ± 0"),
+        ((0.001, 2.2e-19, 0.00042), "0.00100 ± 0 ± 0.00042"),
+        ((96325.3, 2401.2, 3.7e-9), "96300 ± 2400 ± 0"),
+        ((0.31, 0.042, 0.0000123), "0.310 ± 0.042 ± 1.2e-5"),
+        ((0.999999, 1.3e-7), "0.99999900 ± 0.00000013"),
+        ((1.0, 1.1e-16), "1 ± 0"),
     ],
 )
 def test_with_errors(numbers, text):
@@ -37,6 +43,27 @@ def test_counts_are_exact():
     assert with_errors(25742.0, 111.5, 65.5, exact=True) == "25742 ± 110 ± 66"
     assert with_errors(12345678.0, 1111.0, exact=True) == "12345678 ± 1100"
     assert with_errors(25734.4, 111.5, exact=True) == "25734.4 ± 110"
+
+
+@pytest.mark.parametrize(
+    ("error", "value", "text"),
+    [
+        (3.7e-9, 0.0942224, "0"),  # of single precision, the type of the column
+        (3.7e-6, 0.0942224, "3.7e-6"),
+        (0.0021, 0.0942224, "0.0021"),
+        (0.3, 1.5e7, "0"),
+        (2.0, 0.0, "2.0"),
+        (2.0, None, "2.0"),
+        (2.0, float("inf"), "2.0"),
+    ],
+)
+def test_an_error_below_the_digits_of_a_boundary_is_none(error, value, text):
+    assert error_alone(error, value) == text
+
+
+def test_a_number_has_the_same_digits_in_all_tables():
+    for value, error in ((96325.3, 2401.2), (0.713123, 0.00591), (6.77e-4, 1.2e-4), (34.34, 2.94), (3e6, 13398.0)):
+        assert compact(value, error) == with_errors(value, error).replace(" ± ", "±")
 
 
 def test_short_cuts_never_contradict_the_exact_ones():
@@ -56,17 +83,17 @@ def test_an_error_alone_has_the_digits_that_it_has_beside_a_value(error, text):
 @pytest.mark.parametrize(
     ("value", "error", "spread", "shown"),
     [
-        (0.71312, 0.00591, None, "0.713±0.006"),
+        (0.71312, 0.00591, None, "0.7131±0.0059"),
         (0.71312, 0.0014, None, "0.7131±0.0014"),
         (0.9, 0.0996, None, "0.90±0.10"),
         (6.77e-4, 1.2e-4, None, "(6.8±1.2)e-4"),
-        (35412.0, 8730.0, None, "35000±9000"),
-        (31.2, 5.9, 3e-15, "31±6±0"),
+        (35412.0, 8730.0, None, "35400±8700"),
+        (31.2, 5.9, 3e-15, "31.2±5.9±0.0"),
         (12.04, 1.93, 0.18, "12.0±1.9±0.2"),
         (0.5, 0.0, None, "0.5"),
         (0.0, None, None, "0"),
-        (0.0, 0.02, None, "0.00±0.02"),
-        (-2.96, 0.59, None, "-3.0±0.6"),
+        (0.0, 0.02, None, "0.000±0.020"),
+        (-2.96, 0.59, None, "-2.96±0.59"),
     ],
 )
 def test_compact(value, error, spread, shown):

@@ -141,7 +141,7 @@ def test_one_cut_less_under_an_alternative_sample(tmp_path, make_run):
             one for one in printed_tables(read, [("run", open_run(tmp_path / "run"))]) if "Systematic" in one.title
         )
         assert [row[0] for row in table.rows] == ["nominal", "alt", "quadratic sum"]
-        assert table.rows[1][2] == "19.0 (+10±70) [1]"  # √(9² + 8²) / 18: not resolved by so few events
+        assert table.rows[1][2] == "19.0 (+6±67) [1]"  # √(9² + 8²) / 18: not resolved by so few events
         assert table.rows[2][2] == "±5.56 %"
         assert any("not resolved by the simulated events" in line for line in table.footnotes)
 
