@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cutflow_cli.evaluation.comparison import label, overtraining_warnings
 from cutflow_cli.evaluation.normalise import Normalised
 from cutflow_cli.evaluation.report import Report
+from cutflow_cli.events.not_finite import count_not_finite, what_cuts_do
 from cutflow_cli.events.table import EventsFile
 from cutflow_cli.runs import Run
 
@@ -45,8 +46,8 @@ def notes_on(runs: Sequence[Run], names: Sequence[str], events: EventsFile, coun
             continue
         if name not in cut_on:
             continue
-        counts = " and ".join(f"{n} {what}" for n, what in ((missing, "missing (NaN)"), (infinite, "infinite")) if n)
-        notes.append(f"{events.path}: feature {name!r} has {counts} values; a missing one passes no cut")
+        counts = count_not_finite(missing, infinite)
+        notes.append(f"{events.path}: feature {name!r} has {counts}; {what_cuts_do(missing, infinite)}")
     if len(counted.tally.hypotheses) > 1:
         notes.append(
             f"{events.path}: the signal has {len(counted.tally.hypotheses)} mass points; selections trained for all "

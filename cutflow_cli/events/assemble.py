@@ -10,6 +10,7 @@ from pathlib import Path
 from cutflow_cli.events.description import ShardDescription
 from cutflow_cli.events.finish import CountedFile, Finisher
 from cutflow_cli.events.inputs import nothing_picked
+from cutflow_cli.events.not_finite import count_not_finite, what_cuts_do
 from cutflow_cli.events.process_settings import TreeSum
 from cutflow_cli.events.read import Block
 from cutflow_cli.events.recipe import Recipe
@@ -143,8 +144,8 @@ def notes_on(description: ShardDescription, processes: Sequence[ProcessInfo]) ->
         )
         if missing or infinite:
             found.append(
-                f"feature {feature.name!r}: {missing} missing (NaN) and {infinite} infinite values in {events} "
-                "events; kept as they are, a missing value passes no cut"
+                f"feature {feature.name!r}: {count_not_finite(missing, infinite)} in {events} events; "
+                f"kept as they are, {what_cuts_do(missing, infinite)}"
             )
     for name, process in settings.processes.items():
         mine = [file for file in description.files if file.process == name]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cutflow_cli.errors import InputError
 from cutflow_cli.events.batch import EventSample
+from cutflow_cli.events.not_finite import count_not_finite, what_cuts_do
 from cutflow_cli.events.schema import ROLES
 
 #: A single observable that separates better than this was most likely made from the label.
@@ -116,9 +117,9 @@ def check_facts(
             msg = f"{path}: feature {name!r} is constant ({lowest:g}); leave it out with --features"
             raise InputError(msg)
         if feature.missing or feature.infinite:
-            both = ((feature.missing, "missing"), (feature.infinite, "infinite"))
-            counts = " and ".join(f"{n} {what}" for n, what in both if n)
-            notes.append(f"feature {name!r}: {counts} values in the training split; missing ones fail every cut on it")
+            counts = count_not_finite(feature.missing, feature.infinite)
+            fate = what_cuts_do(feature.missing, feature.infinite)
+            notes.append(f"feature {name!r}: {counts} in the training split; {fate}")
         if not features_named:
             _refuse_leak(feature, path)
     return tuple(notes)

@@ -128,7 +128,8 @@ def test_missing_and_infinite_values_are_counted(make_run, make_sample, tmp_path
     plain = tmp_path / "plain.parquet"
     pq.write_table(pa.table({"x": x, "y": y, "label": np.arange(400, dtype=np.int8) % 2}), plain)
     report = evaluate_runs([make_run("par", make_sample().path)], plain, tmp_path / "report")
-    said = f"{plain}: feature 'x' has 3 missing (NaN) and 1 infinite values; a missing one passes no cut"
+    said = f"{plain}: feature 'x' has 3 missing (NaN) and 1 infinite values; missing ones fail every cut on it, "
+    said += "+∞ is above every boundary, −∞ below"
     assert [note for note in report.manifest.notes if "missing (NaN)" in note] == [said]
 
 

@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from cutflow_cli.errors import InputError
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.events.checks import check_sample, separation
+from cutflow_cli.selection.cut import Cut, Region
 
 PATH = Path("events.parquet")
 LABEL = np.array([1, 0] * 50, dtype=np.int8)
@@ -76,13 +77,23 @@ def test_missing_and_infinite_values_are_counted():
     values = NORMAL[:, 1].copy()
     values[:3], values[3], values[4] = np.nan, np.inf, -np.inf
     (note,) = check_sample(with_column(values), PATH, features_named=False)
-    assert note.startswith("feature 'f1': 3 missing and 2 infinite values in the training split")
+    assert note == (
+        "feature 'f1': 3 missing (NaN) and 2 infinite values in the training split; "
+        "missing ones fail every cut on it, +∞ is above every boundary, −∞ below"
+    )
     values[:3] = 0.0
     (note,) = check_sample(with_column(values), PATH, features_named=False)
-    assert note.startswith("feature 'f1': 2 infinite values")
+    assert note == "feature 'f1': 2 infinite values in the training split; +∞ is above every boundary, −∞ below"
     values[3:5], values[9] = 0.0, np.nan
     (note,) = check_sample(with_column(values), PATH, features_named=False)
-    assert note.startswith("feature 'f1': 1 missing values")
+    assert note == "feature 'f1': 1 missing (NaN) value in the training split; missing ones fail every cut on it"
+
+
+def test_cuts_do_with_infinite_values_what_the_note_says():
+    values = np.array([np.inf, -np.inf, np.nan])
+    above, below = Cut("x", Region.ABOVE, lower=0.63), Cut("x", Region.BELOW, upper=0.63)
+    assert above.passes(values).tolist() == [True, False, False]
+    assert below.passes(values).tolist() == [False, True, False]
 
 
 def test_a_feature_that_tells_the_label_is_refused_unless_named():

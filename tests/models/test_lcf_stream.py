@@ -202,8 +202,9 @@ def test_units_and_weights_are_those_of_the_sample(tmp_path, chosen):
     weight = seen.rule.apply(sample.weight, sample.label)
     np.testing.assert_allclose(weight, held.weight, rtol=1e-6)
     assert seen.check(stream, features_named=True) == (
-        f"feature 'odd': {int(np.isnan(sample.x[:, 4]).sum())} missing and {int(np.isinf(sample.x[:, 4]).sum())} "
-        "infinite values in the training split; missing ones fail every cut on it",
+        f"feature 'odd': {int(np.isnan(sample.x[:, 4]).sum())} missing (NaN) and {int(np.isinf(sample.x[:, 4]).sum())} "
+        "infinite values in the training split; missing ones fail every cut on it, "
+        "+∞ is above every boundary, −∞ below",
     )
 
 
