@@ -37,7 +37,7 @@ def draw_masses(shown: MassCurves) -> Figure:
         _draw_curve(axes, shown, curve)
         fit(figure, axes.set_ylabel(SHOWN[curve.metric]), _HEIGHT)
         axes.tick_params(labelbottom=position == frames - 1)
-    axes.set_xlabel("Mass hypothesis")
+    axes.set_xlabel(shown.axis)
     lines = [f"{shown.title}, {shown.split} split", *([shown.undefined] if shown.undefined else [])]
     for position, line in enumerate(lines):
         at = 1 - (0.08 + _LINE * position) / height

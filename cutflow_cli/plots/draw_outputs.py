@@ -60,7 +60,7 @@ def _draw_panel(figure: Figure, axes: Axes, beside: Axes, outputs: Outputs, pane
     room = 0.03 * float(panel.edges[-1] - low)
     axes.plot(held, np.full(len(held), low + room), ls="", marker="^", markersize=3.5, color="#555555")
     axes.set_ylim(panel.edges[0], panel.edges[-1])
-    axes.set_xlabel("Mass hypothesis", labelpad=2)
+    axes.set_xlabel(outputs.axis, labelpad=2)
     axes.set_ylabel(r"ln[ s / (1 − s) ]", labelpad=2)
     what = f"{ROLES[label]}, {panel.name.replace('_', ' ')}"
     text = axes.text(0, 1.02, plain(what), transform=axes.transAxes, ha="left", va="bottom", fontsize=9.5)

@@ -52,7 +52,7 @@ def draw_sensitivity(shown: Sensitivity) -> Figure:
         _draw_ratios(panels[2], shown)
     for axes in panels[:-1]:
         axes.tick_params(labelbottom=False)
-    panels[-1].set_xlabel("Mass hypothesis")
+    panels[-1].set_xlabel(shown.axis)
     _draw_header(figure, shown, width, height)
     return figure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,9 +10,13 @@ import numpy as np
 
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.plots.arrays import Importances, Spread
+from cutflow_cli.plots.style import unit
 from cutflow_cli.runs import Run
 from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA, CutFlow, LearnedCut
 
+_SQUARED = "squared"
+#: Units of a squared mass.
+_SQUARE = re.compile(r"(.*?[A-Za-z])\s*(?:(?:\^|\*\*)?\{?2\}?|²)")
 DEFAULT_WORKING_POINT = "default"
 #: The table of importances of a method that has them apart from its cuts.
 IMPORTANCES = "importances"
@@ -84,6 +89,21 @@ def feature_of(run: Run, observable: str) -> FeatureInfo:
     """Return what the run knows of an observable; its bare name if it knows nothing."""
     known = {feature.name: feature for feature in (*run.manifest.spectators, *run.manifest.features)}
     return known.get(observable, FeatureInfo(observable))
+
+
+def mass_label(run: Run) -> str:
+    """Return what an axis of mass hypotheses says: with the unit of the mass that windows are in, where that has one.
+
+    The unit of a squared mass is the square of it, such as `GeV^2`; of another spelling none is said.
+    """
+    data, settings = run.manifest.data, run.manifest.settings
+    own = feature_of(run, str(data.get("hypothesis_column"))).unit
+    if own is None:
+        own = feature_of(run, str(settings.get("mass_column"))).unit
+        if own is not None and settings.get("mass_scale", _SQUARED) == _SQUARED:
+            root = _SQUARE.fullmatch(own.strip())
+            own = None if root is None else root[1]
+    return "Mass hypothesis" + (f" [{unit(own)}]" if own else "")
 
 
 def importances(run: Run) -> Importances | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cutflow_cli.evaluation.hypotheses import held_out_masses
 from cutflow_cli.evaluation.rows import MetricRow
 from cutflow_cli.events.schema import Split
-from cutflow_cli.plots.learned import DEFAULT_WORKING_POINT, main_flow
+from cutflow_cli.plots.learned import DEFAULT_WORKING_POINT, main_flow, mass_label
 from cutflow_cli.runs import Run
 
 #: What is shown, from above, and how it is written.
@@ -48,6 +48,7 @@ class MassCurves:
         curves: one for each figure of merit that is defined somewhere.
         undefined: at how many masses one is not defined, and why, in words; None where all are.
         replicas: how many replicas spreads come from.
+        axis: what the axis of masses says.
     """
 
     title: str
@@ -57,6 +58,7 @@ class MassCurves:
     curves: tuple[MassCurve, ...]
     undefined: str | None
     replicas: int
+    axis: str
 
 
 def mass_curves(run: Run, name: str, metrics: Iterable[MetricRow], split: Split) -> MassCurves | None:
@@ -92,6 +94,7 @@ def mass_curves(run: Run, name: str, metrics: Iterable[MetricRow], split: Split)
     return MassCurves(
         f"{run.name} ({run.manifest.method}){point}", split, np.array(masses),
         np.array([mass in held_out for mass in masses]), curves, _undefined(found, len(masses)), last - first,
+        mass_label(run),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cutflow_cli.evaluation.hypotheses import held_out_masses
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.schema import ROLES, Split
+from cutflow_cli.plots.learned import mass_label
 from cutflow_cli.plots.score_filler import LOGIT_EDGES, Histogram, coarse_positions, coarser, logit
 from cutflow_cli.plots.scores import consensus_columns
 from cutflow_cli.plots.stream import of_hypothesis, passing
@@ -46,6 +47,7 @@ class Outputs:
         masses: rising, shape (masses,).
         held_out: which were not trained on, shape (masses,).
         panels: one for each score.
+        axis: what the axis of masses says.
     """
 
     title: str
@@ -53,6 +55,7 @@ class Outputs:
     masses: NDArray[np.float64]
     held_out: NDArray[np.bool_]
     panels: tuple[OutputPanel, ...]
+    axis: str
 
 
 class OutputFiller:
@@ -129,6 +132,7 @@ def outputs_of(run: Run, split: Split, fillers: Mapping[str, OutputFiller]) -> O
         np.array(masses),
         np.array([mass in held_out for mass in masses]),
         tuple(panels),
+        mass_label(run),
     )
 
 

@@ -13,6 +13,7 @@ from cutflow_cli.evaluation.hypotheses import BEST, FIXED, SIGMA_MIN, held_out_m
 from cutflow_cli.evaluation.rows import MetricRow
 from cutflow_cli.events.schema import Split
 from cutflow_cli.metrics.figures_of_merit import MIN_EFFECTIVE_EVENTS
+from cutflow_cli.plots.learned import mass_label
 from cutflow_cli.runs import Run
 
 _EFFECTIVE = "background_n_eff"
@@ -60,6 +61,7 @@ class Sensitivity:
         held_out: which were not trained on, shape (masses,).
         series: one for each working point.
         replicas: how many replicas the spreads come from.
+        axis: what the axis of masses says.
     """
 
     title: str
@@ -68,6 +70,7 @@ class Sensitivity:
     held_out: NDArray[np.bool_]
     series: tuple[Series, ...]
     replicas: int
+    axis: str
 
     def pairs(self) -> list[tuple[Series, Series]]:
         """Return the fixed and the best cut of each network that has both."""
@@ -111,6 +114,7 @@ def sensitivity_of(run: Run, name: str, metrics: Iterable[MetricRow], split: Spl
             for point in points
         ),
         replicas=last - first,
+        axis=mass_label(run),
     )
 
 

@@ -1,5 +1,7 @@
 """Runs with selections for many mass points: sensitivity against mass, and the score in each window."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from plot_samples import overlapping, write_events
@@ -103,6 +105,24 @@ def test_sensitivity_shows_figure_of_merit_and_the_price_of_a_fixed_cut(run):
     low, high = sigma.get_ylim()
     assert low < 1
     assert high > 18
+
+
+@pytest.mark.parametrize(
+    ("settings", "unit", "label"),
+    [
+        ({"mass_column": "m", "mass_scale": "linear"}, "GeV", "Mass hypothesis [GeV]"),
+        ({"mass_column": "m", "mass_scale": "squared"}, "GeV^2", "Mass hypothesis [GeV]"),
+        ({"mass_column": "m"}, "GeV²", "Mass hypothesis [GeV]"),
+        ({"mass_column": "m", "mass_scale": "squared"}, "GeV", "Mass hypothesis"),
+        ({"mass_column": "m", "mass_scale": "linear"}, None, "Mass hypothesis"),
+        ({}, "GeV", "Mass hypothesis"),
+    ],
+)
+def test_masses_have_the_unit_of_the_mass_that_windows_are_in(run, settings, unit, label):
+    manifest = replace(run.manifest, settings=settings, spectators=(FeatureInfo("m", unit=unit),))
+    with figure_style():
+        figure = draw_sensitivity(sensitivity_of(replace(run, manifest=manifest), "punzi", metrics(), "test"))
+    assert figure.axes[-1].get_xlabel() == label
 
 
 def test_there_is_no_sensitivity_without_selections_for_masses(run, tmp_path):
