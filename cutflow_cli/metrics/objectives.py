@@ -8,7 +8,7 @@ import numpy as np
 
 from cutflow_cli.errors import UsageError, nearest
 from cutflow_cli.metrics.figures_of_merit import ADDITIVE, FIGURES_OF_MERIT, Numbers, Yields, figure_of_merit
-from cutflow_cli.metrics.formula import Formula, parse_formula
+from cutflow_cli.metrics.formula import QUANTITIES, Formula, parse_formula, require_defined
 
 #: Shorter spellings of some names.
 ALIASES = {"s_sqrt_b": "s_over_sqrt_b", "s_sqrt_s_plus_b": "s_over_sqrt_s_plus_b"}
@@ -68,7 +68,8 @@ def parse_objective(text: str, background_systematic: float = 0.0, option: str =
         option: what it was given with, for messages.
 
     Raises:
-        UsageError: if a name is unknown, or the systematic uncertainty has no effect on the objective.
+        UsageError: if a name is unknown, the systematic uncertainty has no effect on the objective, or a formula is
+            nowhere finite, or the same whatever S and B are.
         ExpressionError: if a formula is not in the language, or names something else; the message points there.
     """
     name = text.strip().replace("-", "_")
@@ -78,12 +79,17 @@ def parse_objective(text: str, background_systematic: float = 0.0, option: str =
             msg = f"--background-systematic: {text} knows of no uncertainty; choose {option} asimov or a formula"
             raise UsageError(msg)
         return Objective(name, None, background_systematic)
-    if name.isidentifier() and name not in {"s", "b", "sigma_s", "sigma_b"}:
+    differs = {part.strip() for part in text.split("-")} <= {"", *QUANTITIES}  # s - b is a formula, and so is -b
+    if name.isidentifier() and not differs:
         known = [*FIGURES_OF_MERIT, "a formula such as 's/sqrt(b + sigma_b**2)'"]
         msg = f"{option} {text}: no such objective; {nearest(name, known)}"
         raise UsageError(msg)
     formula = parse_formula(text, FIGURES_OF_MERIT, option=option)
     if background_systematic and "sigma_b" not in formula.quantities:
         msg = f"--background-systematic: the objective {text} does not name sigma_b"
+        raise UsageError(msg)
+    lowest, highest = require_defined(formula, option)
+    if formula.quantities.isdisjoint({"s", "b"}) or highest - lowest <= 1e-9 * max(abs(lowest), abs(highest)):
+        msg = f"{option} {formula}: does not depend on s or b, so it can't choose a selection; write it in them"
         raise UsageError(msg)
     return Objective(formula.name, formula, background_systematic)

@@ -11,7 +11,7 @@ from cutflow_cli.errors import UsageError
 from cutflow_cli.metrics.curve_summary import PLACES
 from cutflow_cli.metrics.curves import CURVE_METRICS
 from cutflow_cli.metrics.figures_of_merit import MIN_EFFECTIVE_EVENTS
-from cutflow_cli.metrics.formula import Formula, parse_formula
+from cutflow_cli.metrics.formula import Formula, parse_formula, require_defined
 from cutflow_cli.metrics.summary import METRICS
 from cutflow_cli.metrics.systematics import BackgroundSystematics, parse_systematics
 
@@ -67,4 +67,5 @@ def read_options(
     read: list[Formula] = []
     for text in formulas:
         read.append(parse_formula(text, {*METRICS, *CURVE_METRICS, *PLACES, *(one.name for one in read)}))
+        require_defined(read[-1])
     return FigureOptions(parse_systematics(systematics), min_effective_events, tuple(read), punzi_a, punzi_b)

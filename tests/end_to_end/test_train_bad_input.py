@@ -141,8 +141,8 @@ def test_what_is_named_may_tell_the_label_and_what_is_no_number_is_counted(write
     assert done.returncode == 0, done.stderr
     notes = [line for line in done.stderr.splitlines() if "feature 'mass'" in line]
     assert notes == [
-        "feature 'mass': 10 missing (NaN) and 2 infinite values in the training split; missing ones fail every cut on it, "
-        "+∞ is above every boundary, −∞ below"
+        "feature 'mass': 10 missing (NaN) and 2 infinite values in the training split; "
+        "missing ones fail every cut on it, +∞ is above every boundary, −∞ below"
     ]
 
 

@@ -8,6 +8,7 @@ import pytest
 from cutflow_cli.errors import UsageError
 from cutflow_cli.metrics.figures_of_merit import FIGURES_OF_MERIT, Yields, figure_of_merit
 from cutflow_cli.metrics.objectives import parse_objective
+from cutflow_cli.metrics.options import read_options
 from cutflow_cli.selection.parse import ExpressionError
 
 YIELDS = Yields(np.array([50.0, 10.0, 0.0]), np.array([100.0, 0.0, 3.0]), np.array([49.0, 0.0, 1.0]), 60.0, 1000.0, 2.0)
@@ -42,3 +43,28 @@ def test_what_is_wrong_is_said_and_where() -> None:
         parse_objective("s / c")
     assert "no quantity 'c'" in str(wrong.value)
     assert wrong.value.position == 4
+
+
+@pytest.mark.parametrize("text", ["s/0", "sqrt(-1 - s)", "log(b - b)", "z = s / (b - b)"])
+def test_what_is_nowhere_finite_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--objective .*: is not finite for any s and b") as caught:
+        parse_objective(text)
+    assert text in str(caught.value)
+    with pytest.raises(UsageError, match=r"--fom .*: is not finite for any s and b"):
+        read_options(formulas=[text])
+
+
+@pytest.mark.parametrize("text", ["3", "s - s", "0 * s + 2", "b / b", "sigma_b", "z = 1 / 2"])
+def test_what_no_selection_can_be_chosen_by_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--objective .*: does not depend on s or b"):
+        parse_objective(text)
+    assert read_options(formulas=[text]).formulas  # a number to quote all the same
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["s", "-b", "s-b", "s/sqrt(b)", "sqrt(1 - (s - 50)**2)", "s/sqrt(b - 1000)", "1 + 1e-9 * s", "where(b > 1e6, s/b, 0/0)",
+     "sqrt(sigma_b - b) * s", "log(s)", "exp(s / 100)", "sqrt(0.01 - b) * s"],
+)  # fmt: skip
+def test_what_is_finite_somewhere_and_depends_on_the_yields_is_taken(text: str) -> None:
+    assert parse_objective(text).formula is not None
