@@ -63,7 +63,8 @@ def test_what_no_selection_can_be_chosen_by_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["s", "-b", "s-b", "s/sqrt(b)", "sqrt(1 - (s - 50)**2)", "s/sqrt(b - 1000)", "1 + 1e-9 * s", "where(b > 1e6, s/b, 0/0)",
+    ["s", "-b", "s-b", "s/sqrt(b)", "sqrt(1 - (s - 50)**2)",
+     "s/sqrt(b - 1000)", "1 + 1e-9 * s", "where(b > 1e6, s/b, 0/0)",
      "sqrt(sigma_b - b) * s", "log(s)", "exp(s / 100)", "sqrt(0.01 - b) * s"],
 )  # fmt: skip
 def test_what_is_finite_somewhere_and_depends_on_the_yields_is_taken(text: str) -> None:
