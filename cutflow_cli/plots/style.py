@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from cutflow_cli.evaluation.numbers import rounded
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.plots.backend import Figure, MathTextParser, Text, font_manager, matplotlib
 from cutflow_cli.plots.experiments import experiment_style
@@ -153,6 +154,8 @@ def number(value: float, error: float | None = None) -> str:
 
     >>> number(65.2349, 0.0312)
     '65.235 ± 0.031'
+    >>> number(96325.4, 2401.2)
+    '96300 ± 2400'
     >>> number(52583916.8, 4366856.6)
     '(5.26 ± 0.44)×$10^{7}$'
     >>> number(-0.5)
@@ -163,15 +166,14 @@ def number(value: float, error: float | None = None) -> str:
     if error is None or not math.isfinite(error) or error <= 0:
         return _signed(f"{value:.4g}")
     digits = 1 - math.floor(math.log10(error))
+    power = 0
     if not -4 <= digits <= 8 or abs(value) >= 1e6:
         power = math.floor(math.log10(max(abs(value), error)))
-        places = max(digits + power, 0)
-        if places > _MOST_PLACES:
+        if digits + power > _MOST_PLACES:
             return f"{_signed(f'{value:.4g}')} ± {_signed(f'{error:.2g}')}"
-        both = f"{_signed(f'{value / 10.0**power:.{places}f}')} ± {error / 10.0**power:.{places}f}"
-        return rf"({both})×$10^{{{power}}}$"
-    digits = max(digits, 0)
-    return f"{_signed(f'{value:.{digits}f}')} ± {error:.{digits}f}"
+    value, error = value / 10.0**power, error / 10.0**power
+    both = f"{_signed(rounded(value, error))} ± {rounded(error, error)}"
+    return rf"({both})×$10^{{{power}}}$" if power else both
 
 
 def _signed(text: str) -> str:
