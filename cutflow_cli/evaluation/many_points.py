@@ -1,95 +1,24 @@
-"""The tables of runs with many selections: working points of a scan, and mass points."""
+"""The tables of runs with selections for mass points."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
-
-import numpy as np
 
 from cutflow_cli.evaluation.hypotheses import SIGMA_MIN, CutDistance, HypothesisSummary
 from cutflow_cli.evaluation.numbers import compact, effective
-from cutflow_cli.evaluation.printed import NOTHING, Notes, PrintedTable, short_point
+from cutflow_cli.evaluation.printed import NOTHING, Notes, PrintedTable
 from cutflow_cli.evaluation.report import Report
 from cutflow_cli.evaluation.rows import MetricRow
-from cutflow_cli.metrics.figures_of_merit import FIGURES_OF_MERIT
-from cutflow_cli.runs import Run
-
-#: Columns of `working_points.parquet` that are printed, and what they are called there.
-_SCAN_COLUMNS = {
-    "free_background_efficiency": "free ε_b\n(train)",
-    "price": "price\n(train)",
-    "figure_of_merit": "{}\n(validation)",
-}
 
 
-def scan_tables(report: Report, runs: Sequence[tuple[str, Run]]) -> Iterator[PrintedTable]:
-    """Lay out the working points of each scan, with what it says of them itself."""
-    for name, run in runs:
-        found: dict[str, dict[str, MetricRow]] = {}
-        for row in report.consensus:
-            if row.run == name and row.working_point is not None and row.hypothesis is None:
-                found.setdefault(row.working_point, {})[row.metric] = row
-        if len(found) > 1:
-            yield _scan_table(report, name, run, found)
+def metric_cell(row: MetricRow | None, notes: Notes, *, spread: bool = False) -> str:
+    """Print a number for a crowded table; a dash with a note where it is undefined.
 
-
-def _scan_table(report: Report, name: str, run: Run, found: dict[str, dict[str, MetricRow]]) -> PrintedTable:
-    own = _own_columns(run)
-    quoted = next(str(one["working_point"]) for one in report.manifest.runs if one["name"] == name)
-    notes = Notes()
-    rows = []
-    for point, numbers in found.items():
-        shown = [_number(numbers[metric], notes) for metric in ("signal_efficiency", "background_efficiency", "asimov")]
-        rows.append(
-            (
-                short_point(point) + (" *" if point == quoted else ""),
-                *shown,
-                *(_mean(values.get(point, ())) for values in own.values()),
-            )
-        )
-    why = "recommended" if quoted == run.manifest.recommended else "quoted"
-    return PrintedTable(
-        f"Working points of {name}: {run.manifest.method}, consensus, {report.manifest.quoted}",
-        ("", "ε_s", "ε_b", "Asimov Z", *own),
-        tuple(rows),
-        (f"* {why}; its cuts are below, all cuts in `cutflow export-cuts`", *_explained(own), *notes.lines),
-    )
-
-
-def _explained(own: dict[str, dict[str, list[float]]]) -> tuple[str, ...]:
-    if not any(title.startswith("free") for title in own):
-        return ()
-    return ("free ε_b: without smoothness across working points; price: what smoothness costs; mean over replicas",)
-
-
-def _own_columns(run: Run) -> dict[str, dict[str, list[float]]]:
-    """Collect by title and working point what a run's own table says of its replicas."""
-    table = run.table("working_points")
-    if table is None or not {"working_point", "replica"} <= set(table.column_names):
-        return {}
-    points, replicas = (table.column(column).to_pylist() for column in ("working_point", "replica"))
-    figure = FIGURES_OF_MERIT.get(str(run.manifest.settings.get("fom")), "figure of merit")
-    found: dict[str, dict[str, list[float]]] = {}
-    for column, title in _SCAN_COLUMNS.items():
-        if column not in table.column_names:
-            continue
-        # The figure is what the consensus was recommended by; free boxes are those of replicas.
-        agreed = column == "figure_of_merit"
-        values: dict[str, list[float]] = {}
-        for point, replica, value in zip(points, replicas, table.column(column).to_pylist(), strict=True):
-            if (replica < 0) is agreed and value is not None and math.isfinite(value):
-                values.setdefault(str(point), []).append(float(value))
-        if values:
-            found[title.format(figure)] = values
-    return found
-
-
-def _mean(values: Sequence[float]) -> str:
-    return f"{np.mean(values):.4g}" if values else NOTHING
-
-
-def _number(row: MetricRow | None, notes: Notes, spread: bool = False) -> str:
+    Args:
+        row: the number; None where there is none.
+        notes: of the table.
+        spread: also its spread over replicas.
+    """
     if row is None:
         return NOTHING
     if row.value is None:
@@ -125,10 +54,10 @@ def _hypothesis_table(
         shown.append(
             (
                 f"{mass:g}" + (" h" if mass in held_out else ""),
-                _number(cells[quoted, mass, "signal_efficiency"], notes),
-                _number(cells[quoted, mass, "background_yield"], notes),
+                metric_cell(cells[quoted, mass, "signal_efficiency"], notes),
+                metric_cell(cells[quoted, mass, "background_yield"], notes),
                 effective(cells[quoted, mass, "background_n_eff"].value),
-                *(_number(cells.get((point, mass, SIGMA_MIN)), notes, spread=True) for point in points),
+                *(metric_cell(cells.get((point, mass, SIGMA_MIN)), notes, spread=True) for point in points),
             )
         )
     summaries, distances = report.hypothesis_summaries

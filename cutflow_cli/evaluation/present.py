@@ -15,11 +15,12 @@ from cutflow_cli.evaluation.detail_tables import (
     stability_tables,
     totals_tables,
 )
-from cutflow_cli.evaluation.many_points import hypothesis_tables, scan_tables
+from cutflow_cli.evaluation.many_points import hypothesis_tables
 from cutflow_cli.evaluation.numbers import compact, effective, error_alone, short_cut, with_errors
 from cutflow_cli.evaluation.printed import NOTHING, WIDTH, Notes, PrintedTable, short_point
 from cutflow_cli.evaluation.report import Report
 from cutflow_cli.evaluation.rows import MetricRow
+from cutflow_cli.evaluation.scan_tables import scan_tables
 from cutflow_cli.evaluation.side_by_side import side_by_side_tables
 from cutflow_cli.evaluation.variation_tables import variation_tables
 from cutflow_cli.events.schema import SPLITS

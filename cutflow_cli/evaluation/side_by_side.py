@@ -97,7 +97,7 @@ def _cell(row: MetricRow | None, notes: Notes) -> str:
     if row.value is None:
         return NOTHING + notes.mark(row.reason)
     if row.metric in _WITHOUT_ERROR:
-        return f"{row.value:.4f}" if row.metric == "accuracy" else plain(row.value)
+        return plain(row.value)
     return compact(row.value, row.stat_error)
 
 

@@ -166,7 +166,12 @@ def too_few(passed: Sums, min_effective_events: float) -> str | None:
     """
     if not passed.events or passed.n_eff >= min_effective_events:
         return None
-    return f"only {passed.n_eff:.3g} effective background events are left, fewer than {min_effective_events:g}"
+    return too_few_events(passed.n_eff, min_effective_events)
+
+
+def too_few_events(effective: float, min_effective_events: float) -> str:
+    """Say that fewer effective background events are left than are needed."""
+    return f"only {effective:.3g} effective background events are left, fewer than {min_effective_events:g}"
 
 
 def _raw_numbers(signal: Kept, background: Kept) -> dict[str, Estimate]:
