@@ -20,6 +20,7 @@ from cutflow_cli.commands.train import app as train
 from cutflow_cli.engine.allotment import settle_environment
 from cutflow_cli.errors import CutflowError, TemporaryError, UsageError
 from cutflow_cli.pipes import outlive_readers
+from cutflow_cli.validation import in_words
 
 #: The order in which commands are used, and in which `--help` and the shells list them.
 WORKFLOW = ("generate-mock", "ingest", "merge", "train", "evaluate", "compare", "export-cuts", "apply", "batch")
@@ -149,6 +150,7 @@ _ELSEWHERE = {"--binned-in": "cutflow train cabin-scan"}
 
 def _fail_usage(error: TyperException) -> NoReturn:
     """Say in one line what is wrong with the command line; a command without arguments has shown its help by now."""
+    _reword(error)
     text = " ".join(error.format_message().split())
     if not text:
         sys.exit(error.exit_code)
@@ -158,6 +160,20 @@ def _fail_usage(error: TyperException) -> NoReturn:
     if elsewhere is not None:
         text = f"{text.rstrip('.')}; `{elsewhere}` has it"
     _fail(UsageError(f"{text.rstrip('.')}; see `{command} --help`"), error)
+
+
+def _reword(error: TyperException) -> None:
+    """Say what is wrong with a value in our words, where typer would pass on pydantic's."""
+    if error.__cause__ is None:
+        return
+    from pydantic import ValidationError
+
+    if isinstance(error.__cause__, ValidationError):
+        first = error.__cause__.errors(include_url=False)[0]
+        shown = repr(first["input"])
+        error.message = in_words(first)
+        if shown not in error.message:
+            error.message += f" (got {shown})"
 
 
 def _fail(error: CutflowError, cause: BaseException, exit_code: int | None = None) -> NoReturn:

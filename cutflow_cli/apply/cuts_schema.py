@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from cutflow_cli.errors import InputError, nearest
 from cutflow_cli.selection.cut import Region
 from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA
+from cutflow_cli.validation import in_words
 
 #: What this program reads and writes (`cutflow_cli.export.json`).
 SCHEMA_VERSION: Final = 1
@@ -153,10 +154,8 @@ def _explain(error: ValidationError) -> str:
         return f"{place}: is {given!r:.60}; give an object with observable and region, or a condition as text"
     if first["type"] == "too_short":
         return f"{place}: is empty"
-    text = first["msg"].removeprefix("Value error, ")
-    text = text[:1].lower() + text[1:]
     shown = f" (got {given!r:.60})" if isinstance(given, str | int | float) or given is None else ""
-    return f"{place}: {text}{shown}"
+    return f"{place}: {in_words(first)}{shown}"
 
 
 def _keys_beside(place: tuple[int | str, ...]) -> list[str]:

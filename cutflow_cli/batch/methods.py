@@ -11,6 +11,7 @@ from cutflow_cli.errors import InputError, UsageError, nearest
 from cutflow_cli.events.table import EventsFile
 from cutflow_cli.models.protocol import Settings
 from cutflow_cli.models.settings import resolve_settings
+from cutflow_cli.validation import in_words
 
 #: Settings that hold a value for each observable.
 _BY_OBSERVABLE = ("centers", "directions")
@@ -81,11 +82,11 @@ def check_settings(method: str, chosen: Mapping[str, Any], where: str) -> Settin
         settings, _ = resolve_settings(kind, presets, {**chosen, **fixed})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        text = str(first["msg"]).removeprefix("Value error, ")
+        text = in_words(first)
         if not first["loc"]:
             msg = f"{where}: {text}"
             raise UsageError(msg) from error
-        msg = f"{where}: {first['loc'][0]}: {text[:1].lower()}{text[1:]} (got {first['input']!r})"
+        msg = f"{where}: {first['loc'][0]}: {text} (got {first['input']!r})"
         raise UsageError(msg) from error
     except UsageError as error:
         msg = f"{where}: {str(error).removeprefix('--')}"

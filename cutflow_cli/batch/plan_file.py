@@ -11,6 +11,7 @@ from cutflow_cli.engine.replicas import parse_replicas
 from cutflow_cli.errors import UsageError, nearest
 from cutflow_cli.models.registry import METHODS
 from cutflow_cli.settings_file import read_mapping
+from cutflow_cli.validation import in_words
 
 #: What names of entries may hold, since they become names of directories and stand in lists of batch systems.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
@@ -224,13 +225,13 @@ def _explain(error: ValidationError, raw: dict[str, Any]) -> str:
         return f"{where}: no such key; {nearest(place[-1], model.model_fields)}"
     if first["type"] == "missing":
         return f"{where}: is missing"
-    text = str(first["msg"]).removeprefix("Value error, ")
+    text = in_words(first)
     if first["type"] == "string_pattern_mismatch":
         text = f"{first['input']!r} is no name; one has letters, digits and . _ + -"
     elif first["type"] == "tuple_type":
         text = f'give a list in brackets, such as ["a", "b"] (got {first["input"]!r})'
-    elif text.startswith("Input"):
-        text = f"{text[:1].lower()}{text[1:]} (got {first['input']!r})"
+    elif first["type"] != "value_error":
+        text = f"{text} (got {first['input']!r})"
     return f"{where}: {text}" if where else text
 
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from cutflow_cli.errors import UsageError, nearest
 from cutflow_cli.settings_file import read_mapping
+from cutflow_cli.validation import in_words
 
 System = Literal["htcondor", "slurm"]
 _HTCONDOR_ONLY = ("flavour", "transfer", "disk", "accounting_group")
@@ -154,8 +155,7 @@ def read_profile(chosen: str | None, system: System, **overrides: Any) -> Profil
         if first["type"] == "extra_forbidden":
             msg = f"{where}: {name}: no such setting; {nearest(name, Profile.model_fields)}"
         else:
-            text = str(first["msg"]).removeprefix("Value error, ")
-            msg = f"{where}: {f'{name}: ' if name else ''}{text[:1].lower()}{text[1:]}"
+            msg = f"{where}: {f'{name}: ' if name else ''}{in_words(first)}"
         raise UsageError(msg) from error
     if profile.system not in (None, system):
         msg = f"{where}: is a profile for {profile.system}, not for {system}"

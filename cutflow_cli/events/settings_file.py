@@ -11,6 +11,7 @@ from cutflow_cli.errors import UsageError, nearest
 from cutflow_cli.events.process_settings import FeatureSettings, ProcessSettings, VariationSettings
 from cutflow_cli.events.settings import IngestSettings
 from cutflow_cli.settings_file import read_mapping
+from cutflow_cli.validation import in_words
 
 _SECTIONS: dict[str, type[BaseModel]] = {
     "processes": ProcessSettings, "features": FeatureSettings, "variations": VariationSettings,
@@ -87,8 +88,7 @@ def _explain(error: ValidationError) -> str:
         place = place[:3]  # pydantic adds which of several types it tried
     if first["type"] == "string_pattern_mismatch":
         return f"{'.'.join(place)}: {first['input']!r} is no name; one has letters, digits and underscores"
-    text = first["msg"].removeprefix("Value error, ")
-    text = text[:1].lower() + text[1:] if text.startswith("Input") else text
+    text = in_words(first)
     given = first["input"]
-    shown = f" (got {given!r})" if isinstance(given, str | int | float) and text.startswith("input") else ""
+    shown = f" (got {given!r})" if isinstance(given, str | int | float) and first["type"] != "value_error" else ""
     return f"{'.'.join(place)}: {text}{shown}" if place else text + shown

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from cutflow_cli.errors import InputError, nearest
 from cutflow_cli.models.protocol import Method
+from cutflow_cli.validation import in_words
 
 METHODS = ("lcf-parallel", "lcf-sequential", "cabin-scan", "cut-and-count", "box", "bdt", "mlp", "punzi")
 
@@ -28,7 +29,7 @@ def method_of(name: str, settings: Mapping[str, Any]) -> Method:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "settings"
-        msg = f"method {name}: {where}: {first['msg']}; it was trained by another version of cutflow"
+        msg = f"method {name}: {where}: {in_words(first)}; it was trained by another version of cutflow"
         raise InputError(msg) from error
 
 

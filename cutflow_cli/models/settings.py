@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from cutflow_cli.errors import UsageError, nearest
 from cutflow_cli.models.protocol import Settings
 from cutflow_cli.settings_file import read_mapping
+from cutflow_cli.validation import in_words
 
 S = TypeVar("S", bound=Settings)
 
@@ -102,9 +103,8 @@ def checked_settings(
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         if not first["loc"]:  # a combination of settings, whose message names them
-            raise UsageError(str(first["msg"]).removeprefix("Value error, ")) from error
+            raise UsageError(in_words(first)) from error
         name = str(first["loc"][0])
         where = f"--{name.replace('_', '-')}" if name in options else f"{settings_file}: {name}"
-        text = str(first["msg"]).removeprefix("Value error, ")
-        msg = f"{where}: {text[:1].lower()}{text[1:]} (got {first['input']!r})"
+        msg = f"{where}: {in_words(first)} (got {first['input']!r})"
         raise UsageError(msg) from error

@@ -34,7 +34,7 @@ def test_a_single_table_is_a_list_of_one(tmp_path):
     ("wrong", "said"),
     [
         ("blocks = 2", "train 'lcf': blocks: no such key; did you mean block?"),
-        ("block = 0", "train 'lcf': block: input should be greater than or equal to 1 (got 0)"),
+        ("block = 0", "train 'lcf': block: must be greater than or equal to 1 (got 0)"),
         ('replicas = "5:5"', "train 'lcf': replicas: 5:5: give a number of replicas such as 10"),
         ("seeds = [1, 1]", "train 'lcf': seeds: one comes twice"),
         ("grid = { epochs = [] }", "train 'lcf': grid.epochs: has no values"),

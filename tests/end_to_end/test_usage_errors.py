@@ -11,8 +11,13 @@ import pytest
         ("train lcf-parallel", "Missing argument 'EVENTS'; see `cutflow train lcf-parallel --help`"),
         ("compare a b --sigm 3", "No such option: --sigm (Possible options: --sigma, --split)"),
         ("train bdt x --out y --binned-in pt:1,2,3", "No such option: --binned-in; `cutflow train cabin-scan` has it"),
-        ("train lcf-parallel x --out y --epochs 0", "Invalid value for '--epochs': Input should be greater than"),
-        ("train lcf-parallel x --out y --preset foo", "'foo' is not one of 'lcf'"),
+        ("train lcf-parallel x --out y --epochs 0", "Invalid value for '--epochs': must be greater than"),
+        ("train lcf-parallel x --out y --preset foo", "Invalid value for '--preset': 'foo' is not one of 'lcf'; see"),
+        (
+            "train lcf-sequential x --out y --order learnd",
+            "Invalid value for '--order': 'learnd' is not one of 'given', 'learned'; did you mean learned?; see",
+        ),
+        ("train lcf-parallel x --out y --epochs x", "Invalid value for '--epochs': must be a whole number (got 'x')"),
     ],
 )
 def test_one_line_says_what_is_wrong(run_here, line, message):

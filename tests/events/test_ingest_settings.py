@@ -83,13 +83,13 @@ def test_features_as_a_list():
     ("changes", "says"),
     [
         ({"crosssection": 1}, "processes.s.crosssection: no such setting; did you mean cross_section"),
-        ({"role": "sig"}, "processes.s.role: input should be 'signal' or 'background' (got 'sig')"),
-        ({"cross_section": "much"}, "processes.s.cross_section: input should be a valid number"),
-        ({"cross_section": 0}, "processes.s.cross_section: input should be greater than 0 (got 0)"),
+        ({"role": "sig"}, "processes.s.role: must be 'signal' or 'background'; did you mean signal? (got 'sig')"),
+        ({"cross_section": "much"}, "processes.s.cross_section: must be a number"),
+        ({"cross_section": 0}, "processes.s.cross_section: must be greater than 0 (got 0)"),
         ({"cross_section": True}, "processes.s.cross_section: is true, a number is needed"),
-        ({"cross_section": float("inf")}, "processes.s.cross_section: input should be a finite number"),
+        ({"cross_section": float("inf")}, "processes.s.cross_section: must be a finite number"),
         ({"cross_section": 1}, "there is no luminosity (fb^-1)"),
-        ({"cross_section": 1, "filter_efficiency": 1.5}, "filter_efficiency: input should be less than or equal to 1"),
+        ({"cross_section": 1, "filter_efficiency": 1.5}, "filter_efficiency: must be less than or equal to 1"),
         ({"files": []}, "processes.s.files: "),
         ({"rows": {"process": ["a"]}}, "processes.s.rows"),
         ({"weight": "w"}, "set cross_section (pb), or weights_are_yields = true"),
@@ -98,7 +98,7 @@ def test_features_as_a_list():
         ({"weights_are_yields": True, "weight": "w", "sum_of_weights": 1}, "together with sum_of_weights"),
         ({"weights_are_yields": True, "weight": "w", "k_factor": 1}, "together with k_factor"),
         ({"sum_of_weights": 10}, "sum_of_weights is of no use without cross_section"),
-        ({"sum_of_weights": -10}, "sum_of_weights: input should be greater than 0"),
+        ({"sum_of_weights": -10}, "sum_of_weights: must be greater than 0"),
         ({"filter_efficiency": 0.5}, "filter_efficiency is of no use without cross_section"),
         (
             {"cross_section": 1, "sum_of_weights": 5, "generated_events": 6},
@@ -123,7 +123,7 @@ def test_impossible_processes(changes, says):
         ({"feature": ["x"]}, "feature: no such setting; did you mean features"),
         ({"features": ["y", {"name": "x"}]}, "{'name': 'x'} in a list: name features there; with unit or label, write"),
         ({"features": {"x": {"units": "GeV"}}}, "features.x.units: no such setting; did you mean unit"),
-        ({"features": {"x": {"dtype": "int"}}}, "features.x.dtype: input should be 'float32' or 'float64'"),
+        ({"features": {"x": {"dtype": "int"}}}, "features.x.dtype: must be 'float32' or 'float64'"),
         ({"features": []}, "features: "),
         ({"features": ["x", "x"]}, "feature 'x' is given twice"),
         ({"features": ["x", "x=y"]}, "feature 'x' is given twice"),
@@ -142,13 +142,13 @@ def test_impossible_processes(changes, says):
         ({"spectators": ["label"]}, "'label' is a column of the events file itself"),
         ({"spectators": ["x"]}, "'x' is a feature and a spectator"),
         ({"spectators": ["e", "e"]}, "'e' is named twice"),
-        ({"luminosity": -1}, "luminosity: input should be greater than 0 (got -1)"),
+        ({"luminosity": -1}, "luminosity: must be greater than 0 (got -1)"),
         ({"luminosity": 139}, "processes.s has no cross_section (pb) to multiply it with"),
         ({"split": {"train": 0.5, "valid": 0.5}}, "no split 'valid'; did you mean validation"),
         ({"split": {"train": 0.5, "test": 0.6}}, "must sum to 1"),
         ({"split": "half"}, "give three numbers"),
         ({"split": {"train": "0.5", "test": 0.5}}, "split: train is '0.5', a number is needed"),
-        ({"seed": -1}, "seed: input should be greater than or equal to 0"),
+        ({"seed": -1}, "seed: must be greater than or equal to 0"),
     ],
 )
 def test_impossible_settings(changes, says):
@@ -177,7 +177,7 @@ def test_conditions_and_variations_of_options_are_added_to_those_of_the_file(tmp
 
 def test_formats_are_named_in_any_case():
     assert validate(processes(format="nanoaod")).processes["s"].format == "NanoAOD"
-    with pytest.raises(UsageError, match=r"processes.s.format: input should be 'Delphes', 'NanoAOD'"):
+    with pytest.raises(UsageError, match=r"processes.s.format: must be 'Delphes', 'NanoAOD'"):
         validate(processes(format="root"))
 
 

@@ -238,7 +238,7 @@ def test_a_request_to_stop_is_heard():
         ({"preset": "hml", "cross_check": True}, "--cross-check: the search over bins"),
         ({"fom": "accuracy", "min_effective_events": 5.0}, "--min-effective-events: accuracy does not profit"),
         ({"fom": "punzi", "background_systematic": 0.1}, "--background-systematic: punzi knows of no uncertainty"),
-        ({"min_signal_efficiency": 1.5}, "--min-signal-efficiency: input should be less than 1"),
+        ({"min_signal_efficiency": 1.5}, "--min-signal-efficiency: must be less than 1"),
     ],
 )
 def test_settings_that_would_do_nothing_are_refused(chosen, words):

@@ -53,14 +53,14 @@ def test_a_file_sets_and_options_override(tmp_path, name, text):
     [
         ("epoch: 7", r"s\.yaml: epoch: no such setting; did you mean epochs\?"),
         ("3: 7", r"s\.yaml: 3: no such setting"),
-        ("epochs: 0", r"s\.yaml: epochs: input should be greater than or equal to 1 \(got 0\)"),
-        ("epochs: many", r"s\.yaml: epochs: input should be a valid integer.*\(got 'many'\)"),
-        ("threshold: 1.0", r"s\.yaml: threshold: input should be less than 1"),
+        ("epochs: 0", r"s\.yaml: epochs: must be greater than or equal to 1 \(got 0\)"),
+        ("epochs: many", r"s\.yaml: epochs: must be a whole number.*\(got 'many'\)"),
+        ("threshold: 1.0", r"s\.yaml: threshold: must be less than 1"),
         ("learning_rate: .nan", r"s\.yaml: learning_rate: "),
-        ("mask: applyed", r"s\.yaml: mask: input should be 'applied' or 'published' \(got 'applyed'\)"),
-        ("centers: {x1: low}", r"s\.yaml: centers: input should be a valid number.*\(got 'low'\)"),
-        ("centers: 3", r"s\.yaml: centers: input should be a valid dictionary \(got 3\)"),
-        ("preset: hml", r"s\.yaml: preset: input should be 'lcf' \(got 'hml'\)"),
+        ("mask: applyed", r"s\.yaml: mask: must be 'applied' or 'published'; did you mean applied\? \(got 'applyed'\)"),
+        ("centers: {x1: low}", r"s\.yaml: centers: must be a number.*\(got 'low'\)"),
+        ("centers: 3", r"s\.yaml: centers: must be a table of names and values \(got 3\)"),
+        ("preset: hml", r"s\.yaml: preset: must be 'lcf' \(got 'hml'\)"),
         ("strategy: parallel", r"s\.yaml: strategy = 'parallel', but the command asks for 'sequential'"),
         ("- epochs", r"s\.yaml: must hold settings by name"),
         ("epochs: [", r"s\.yaml: not valid YAML"),
@@ -75,7 +75,7 @@ def test_what_is_wrong_in_a_file_is_named(tmp_path, text, message):
 
 
 def test_a_wrong_option_is_named_as_typed():
-    with pytest.raises(UsageError, match=r"^--learning-rate: input should be greater than 0 \(got 0\.0\)$"):
+    with pytest.raises(UsageError, match=r"^--learning-rate: must be greater than 0 \(got 0\.0\)$"):
         checked_settings("parallel", {"learning_rate": 0.0})
 
 

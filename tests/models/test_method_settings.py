@@ -88,9 +88,9 @@ def test_an_unknown_setting_of_a_file_is_named_with_its_neighbours(write):
 @pytest.mark.parametrize(
     ("options", "text", "words"),
     [
-        ({"epochs": 0}, None, r"^--epochs: input should be greater than or equal to 1 \(got 0\)$"),
-        ({}, "epochs = 0\n", r"settings\.toml: epochs: input should be greater than or equal to 1 \(got 0\)$"),
-        ({"preset": "other"}, None, r"^--preset: input should be 'paper' \(got 'other'\)$"),
+        ({"epochs": 0}, None, r"^--epochs: must be greater than or equal to 1 \(got 0\)$"),
+        ({}, "epochs = 0\n", r"settings\.toml: epochs: must be greater than or equal to 1 \(got 0\)$"),
+        ({"preset": "other"}, None, r"^--preset: must be 'paper' \(got 'other'\)$"),
         ({"epochs": 101, "rate": 2.0}, None, r"^--epochs above 100 go with a --rate of at most 1$"),
         ({"rate": 9.0}, None, r"^--rate 9: of no use here$"),
     ],
