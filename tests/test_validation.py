@@ -55,7 +55,7 @@ class Sample(BaseModel):
         ({"tidy": "perhaps"}, "must be true or false, unable to interpret input"),
         ({"own": 3}, "must be text"),
         ({"own": "no"}, "OwnError is said as it is"),
-        ({"own": "none"}, "'none' is not one of 'one', 'nine'; did you mean nine?"),
+        ({"own": "none"}, "'none' is not one of 'one', 'nine'; did you mean one?"),
     ],
 )
 def test_words(given, words):
