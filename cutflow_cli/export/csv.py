@@ -1,6 +1,9 @@
 """CSV: one row a condition of the preselection, one a cut, in the order in which they are applied.
 
-Empty fields are what is not known or not there: a region's missing side, the error of a single training.
+Empty fields are what is not known or not there: a region's missing side, the error of a single training. All
+comparisons are strict. Of a cut in bins each bin has a row (it holds its lower edge, not its upper one), and an event
+in no bin fails; the cut that keeps the range of the bins has one row. Its lower boundary is the number next below the
+first edge in the type of the column, for events on that edge are kept.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ import io
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar
+
+import numpy as np
 
 from cutflow_cli.export.dialect import Group, ReportUse, Selections
 from cutflow_cli.selection.binned import BinnedCut
@@ -59,7 +64,8 @@ def _rows(selections: Selections, flow: CutFlow) -> Iterator[dict[str, object]]:
     for position, condition in enumerate(selections.preselection, start=1):
         yield which | {"position": position, "kind": "preselection", "expression": condition}
     applied = [step for step in flow.steps if step.active and step.cut.region is not Region.ALL]
-    rows = ((number, *row) for number, step in enumerate(applied, start=position + 1) for row in _parts(step))
+    numbered = list(enumerate(applied, start=position + 1))
+    rows = ((number, *row) for number, step in numbered for row in _parts(selections, step))
     for number, step, bins in rows:
         feature = selections.feature(step.cut.observable)
         yield which | bins | {
@@ -70,14 +76,27 @@ def _rows(selections: Selections, flow: CutFlow) -> Iterator[dict[str, object]]:
         }  # fmt: skip
 
 
-def _parts(step: LearnedCut) -> Iterator[tuple[LearnedCut, dict[str, object]]]:
+def _parts(selections: Selections, step: LearnedCut) -> Iterator[tuple[LearnedCut, dict[str, object]]]:
     """Yield what has a row: the step itself, or its bins with what is said of the whole step in each."""
     cut = step.cut
     if not isinstance(cut, BinnedCut):
         yield step, {}
+        return
+    if cut.is_range:
+        low, high = cut.edges[0], cut.edges[-1]
+        lower = _next_below(low, selections.feature(cut.observable).dtype)
+        bounds = Cut(cut.observable, Region.INSIDE, lower, high)
+        yield replace(step, cut=bounds), {"binned_in": cut.binned_in, "bin_low": low, "bin_high": high}
         return
     for number, one in enumerate(step.bins):
         applied = one if one.active else LearnedCut(Cut(cut.observable, Region.ALL), agreement=one.agreement)
         whole = replace(applied, importance=step.importance, n_minus_1_loss=step.n_minus_1_loss)
         edges = cut.edges[number : number + 2]
         yield whole, {"binned_in": cut.binned_in, "bin_low": edges[0], "bin_high": edges[1]}
+
+
+def _next_below(edge: float, dtype: str) -> float:
+    """Return the largest number of a column's type below an edge: greater than it is at least the edge."""
+    if dtype == "float32":
+        return float(np.nextafter(np.float32(edge), np.float32(-np.inf)))
+    return float(np.nextafter(edge, -np.inf))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from dataclasses import replace
 
@@ -111,14 +113,49 @@ def test_json_is_read_back_as_it_was(tmp_path):
 def test_tables_have_a_row_for_each_bin():
     rows = Csv().render(SELECTIONS).splitlines()
     assert rows[0].endswith("n_minus_1_loss,binned_in,bin_low,bin_high")
-    assert rows[4] == "default,,,-1,2,cut,m,,float32,GeV,above,1.5,,0.125,,0.9,,,pt,300.0,325.0"
-    assert rows[5] == "default,,,-1,2,cut,m,,float32,GeV,all,,,,,0.9,,,pt,325.0,350.0"
+    assert rows[1] == "default,,,-1,1,cut,pt,,float32,GeV,inside,299.9999694824219,400.0,,,,,,pt,300.0,400.0"
+    assert rows[2] == "default,,,-1,2,cut,m,,float32,GeV,above,1.5,,0.125,,0.9,,,pt,300.0,325.0"
+    assert rows[3] == "default,,,-1,2,cut,m,,float32,GeV,all,,,,,0.9,,,pt,325.0,350.0"
     assert rows[-1].startswith("default,,,-1,7,cut,e,,float32,,outside")
     text = Text().render(SELECTIONS)
     for line in ("300 <= pt < 400 GeV", "m, by pt", "300–325: m > 1.5 GeV", "325–350: no cut (inactive)", "± 0.12"):
         assert line in text
     latex = Latex().render(SELECTIONS)
     assert r" & \quad \texttt{m} $> 3.25$\,GeV for $350 \leq$ \texttt{pt} $< 400$\,GeV & $\pm 0.12$ \\" in latex
+
+
+@pytest.mark.parametrize("case", range(24))
+def test_rows_of_a_table_keep_the_same_events(case):
+    """Apply the rows one by one, as somebody would who knows no more than the table and how it compares."""
+    selections, source = CASES[case]
+    values = feature_columns(source, FEATURES)
+    kept = np.ones(len(next(iter(values.values()))), dtype=bool)
+    steps = {}
+    for row in csv.DictReader(io.StringIO(Csv().render(selections))):
+        steps.setdefault(row["position"], []).append(row)
+    for rows in steps.values():
+        passing = np.zeros_like(kept)
+        for row in rows:
+            column = values[row["observable"]]
+            low, high = (column.dtype.type(row[side] or np.nan) for side in ("lower", "upper"))
+            region = {
+                "above": column > low, "below": column < high, "inside": (column > low) & (column < high),
+                "outside": (column < low) | (column > high), "all": np.ones_like(kept),
+            }[row["region"]]  # fmt: skip
+            if row["binned_in"]:
+                binned = values[row["binned_in"]]
+                region &= (binned >= binned.dtype.type(row["bin_low"])) & (binned < binned.dtype.type(row["bin_high"]))
+            passing |= region
+        kept &= passing
+    np.testing.assert_array_equal(kept, selections.flow.mask(values, len(kept)))
+
+
+def test_the_range_of_the_bins_needs_no_more_than_its_boundaries():
+    (row,) = [row for row in csv.DictReader(io.StringIO(Csv().render(SELECTIONS))) if row["observable"] == "pt"]
+    edges = np.array([300.0, 400.0], dtype=np.float32)
+    values = np.concatenate([np.nextafter(edges, np.float32(0)), edges, np.nextafter(edges, np.float32(1e9))])
+    inside = (values > np.float32(row["lower"])) & (values < np.float32(row["upper"]))
+    np.testing.assert_array_equal(inside, FLOW.cuts[0].keeps({"pt": values}))
 
 
 def test_a_binned_cut_of_a_file_is_checked(tmp_path):
