@@ -10,8 +10,9 @@ from box_cases import gaussians, landscape_of
 
 from cutflow_cli.models.box.kernel import INSIDE, OFF, OUTSIDE
 from cutflow_cli.models.box.landscape import Box
+from cutflow_cli.models.box.search import Climber, Found
 from cutflow_cli.models.box.targets import at_targets
-from cutflow_cli.models.box.trade import Trader
+from cutflow_cli.models.box.trade import Trader, traded
 
 TARGETS = (0.3, 0.6, 0.9)
 
@@ -64,6 +65,30 @@ def test_the_best_box_of_two_observables_is_found(smooth, chance):
         assert -found.value == pytest.approx(least, abs=2e-3)
         assert -found.value >= least - 1e-9
         assert 1 <= found.agreeing <= found.starts
+
+
+def test_where_a_search_ends_no_trade_of_signal_is_better():
+    sample = gaussians(1200, observables=2, correlation=0.5, missing=0.03)
+    sample.x[:] = np.clip(np.round(sample.x * 1.5), -3, 3)
+    landscape = landscape_of(sample, least=1.0, gain=1e-3)
+    begin = Box.open(2).having(0, 0, 2, INSIDE)
+    climber = Climber(landscape, begin)
+    stuck = Found(climber.climb(), climber.box, 1, 1)
+    found = traded(landscape, stuck)
+    assert found.value >= stuck.value
+    S, B = landscape.kept(found.box).S, float(landscape.kept(found.box).B)
+    boundaries = found.box.boundaries(landscape.binned.places)
+    least = brute_force(landscape, S / landscape.totals[0], price=landscape.min_gain)
+    assert math.log(B) + landscape.min_gain * boundaries <= least + 2e-3
+    assert traded(landscape, found) == found
+
+
+def test_a_poor_box_is_bettered_until_neither_a_trade_nor_a_climb_gains():
+    landscape = landscape_of(gaussians(6000), gain=2e-3)
+    box = at_targets(landscape, (0.3,), np.random.default_rng(0), starts=2, max_cuts=1)[0].box
+    found = traded(landscape, Found(landscape.value(box), box, 4, 4))
+    assert found.value > landscape.value(box)
+    assert found.agreeing == 0
 
 
 def test_boxes_for_targets_are_tighter_for_less_and_few_cuts_stay_few():

@@ -25,6 +25,7 @@ from cutflow_cli.models.box.results import budget_table, remarks, results_table
 from cutflow_cli.models.box.search import Found, search
 from cutflow_cli.models.box.settings import BoxSettings
 from cutflow_cli.models.box.targets import at_targets
+from cutflow_cli.models.box.trade import traded
 from cutflow_cli.models.flows import concerns
 from cutflow_cli.models.protocol import Fitted, TrainingContext
 from cutflow_cli.models.weights import resolve_bootstrap
@@ -193,6 +194,7 @@ class BoxSearch:
                 best = search(
                     landscape, starts, kicks, random, threads=context.threads, max_cuts=settings.max_cuts, tell=tell
                 )
+                best = traded(landscape, best, settings.max_cuts, tell)
                 found, starts, kicks = [best], [*begin[::2], best.box], _KICKS_AGAIN
             boxes = tuple(one.box for one in found)
             measured = with_measured_error(landscape, boxes, random)
@@ -225,6 +227,7 @@ class BoxSearch:
                 landscape, [*begin, whole.boxes[0]], 0, random, threads=context.threads, max_cuts=settings.max_cuts,
                 tell=tell,
             )  # fmt: skip
+            found = traded(landscape, found, settings.max_cuts, tell)
             listed = by_cuts(landscape, found.box, tell)
             return [*listed, *[listed[-1]] * (whole.boxes[0].cuts - len(listed))][: max(whole.boxes[0].cuts, 1)]
 

@@ -20,7 +20,7 @@ _MEASURED = (10.0, 3000.0)
 #: With fewer boxes than this it is not known.
 _ENOUGH = 5
 #: Predictions whose logarithm is less certain than this are not used: the variance is taken to be that of none.
-_USED_BELOW = 0.5
+_USED_BELOW = 0.3
 #: Parts of a box that are looked at: with fewer and fewer of its cuts.
 _PARTS = 24
 

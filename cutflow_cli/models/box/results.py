@@ -16,6 +16,9 @@ from cutflow_cli.selection.cutflow import CutFlow
 if TYPE_CHECKING:
     from cutflow_cli.models.box.model import Result
 
+#: What `trade.traded` leaves behind.
+_NOTHING_NEAR = "nothing better was found by changing the region of one observable or trading signal between two"
+
 
 def results_table(
     result: Result, flows: Sequence[CutFlow], boxes: Sequence[Box], judged: Sequence[Judged]
@@ -90,7 +93,9 @@ def remarks(
         if known is not None:
             text = known[k].said(title, value, settings.optimism_folds)
         said.append(f"{which}{text}")
-        said.append(f"{which}{found.agreeing} of {found.starts} starts reached the same {sought} within 0.1 %")
+        agree = f"{which}{found.agreeing} of {found.starts} starts reached the same {sought} within 0.1 %"
+        proved = "" if settings.signal_efficiencies else f"; {_NOTHING_NEAR}"
+        said.append(f"{agree}{proved}")
     if landscape.tables is not None and landscape.variance >= USELESS:
         said.append("backgrounds predicted from pairs of observables differ too much from counts, which alone are used")
     elif landscape.tables is not None and np.sqrt(landscape.variance) > 2 * LEAST_ERROR:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.models.box.kernel import INSIDE, OFF, OUTSIDE
 from cutflow_cli.models.box.landscape import Box, Landscape
-from cutflow_cli.models.box.search import Standing
+from cutflow_cli.models.box.search import AGREES, Climber, Found, Standing
 from cutflow_cli.models.box.trade_kernel import best_trade, fill_pair
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 #: Regions of the first observable are tried anywhere between so many parts of it.
 _PARTS = 12
-#: What the logarithm of the background must fall by, so that rounding can't move a box for ever.
+#: What the logarithm of the background must fall by, or an objective rise by as a share of it, so that rounding can't
+#: move a box for ever.
 _SMALLEST_GAIN = 1e-7
+#: What a sum of weights may miss a signal by, from rounding.
+_ROUNDING = 1e-9
 
 
 class Trader:
@@ -137,6 +141,34 @@ class Trader:
         whole = (low_column == 0) & (high_column == places)
         valid = (low_column < high_column) & np.where(kinds == OUTSIDE, ~outermost, ~whole)
         return np.concatenate([np.array([[0, 0, OFF]]), table[valid]])
+
+
+def traded(
+    landscape: Landscape, found: Found, max_cuts: int | None = None, tell: Callable[[], None] = lambda: None
+) -> Found:
+    """Go on from the best box for an objective by trades of signal, and climbs, until neither gains.
+
+    What is returned is better than any box that differs in the region of one observable, and than any that keeps as
+    much signal and differs in two, as far as `Trader` tries: the faces of one follow from coarse regions of the other.
+
+    Args:
+        landscape: the sample.
+        found: by a search for its objective.
+        max_cuts: how many observables may be cut on; None for all.
+        tell: called after each round; what it raises ends the search.
+    """
+    while landscape.observables > 1 and math.isfinite(found.value):
+        signal = float(landscape.kept(found.box).S) * (1 - _ROUNDING)
+        trader = Trader(landscape, found.box, signal, landscape.min_gain)
+        trader.descend(max_cuts)
+        climber = Climber(landscape, trader.box)
+        value = climber.climb(max_cuts)
+        tell()
+        if not value > found.value + _SMALLEST_GAIN * abs(found.value):
+            break
+        agree = found.agreeing if value - found.value <= AGREES * abs(value) else 0
+        found = replace(found, value=value, box=climber.box, agreeing=agree)
+    return found
 
 
 def _shares(landscape: Landscape, width: int) -> Floats:
