@@ -60,6 +60,9 @@ def open_parquet(path: Path) -> pq.ParquetFile:
     if not path.is_file():
         msg = f"{path}: is a pipe or a device, a file was expected, which can be read from any place"
         raise InputError(msg)
+    if not path.stat().st_size:
+        msg = f"{path}: is empty, 0 bytes; make it again"
+        raise InputError(msg)
     try:
         # Nothing that grows with the file or its row groups; with checksums, where the writer made some.
         parquet = pq.ParquetFile(path, pre_buffer=False, buffer_size=READ_BUFFER, page_checksum_verification=True)

@@ -258,7 +258,7 @@ def test_a_file_that_is_not_there_is_named_with_its_neighbours(tmp_path, plain):
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [(b"", "another kind of file"), (b"x,label\n1,0\n", "another kind of file; `cutflow ingest` reads CSV"),
+    [(b"x,label\n1,0\n", "another kind of file; `cutflow ingest` reads CSV"),
      (b"root\0\0\0\0" * 10, "a ROOT file, ingest it first"), (b"PAR1" + b"\0" * 20, "truncated or damaged Parquet")],
 )  # fmt: skip
 def test_files_of_another_kind_are_called_what_they_are(tmp_path, content, complaint):
@@ -266,6 +266,14 @@ def test_files_of_another_kind_are_called_what_they_are(tmp_path, content, compl
     path.write_bytes(content)
     with pytest.raises(InputError, match=f"not readable as Parquet: .*{complaint}"):
         open_events(path)
+
+
+def test_an_empty_file_is_called_empty(tmp_path):
+    path = tmp_path / "e.parquet"
+    path.touch()
+    with pytest.raises(InputError) as caught:
+        open_events(path)
+    assert str(caught.value) == f"{path}: is empty, 0 bytes; make it again"
 
 
 @given(st.integers(1, 200))

@@ -238,7 +238,7 @@ class TestCsv:
         ("a.csv.gz", b"\x1f\x8b\x08", "is a gzip file"),
         ("a.h5", b"\x89HDF\r\n", "is a HDF5 file"),
         ("a.dat", b"a,b\n1,2\n", "if it is a table of text, name it .csv"),
-        ("a.root", b"", "is empty"),
+        ("a.root", b"", "is empty, 0 bytes; make it again"),
         ("a.root", b"root\0\0", "truncated ROOT file: 6 bytes"),
         ("a.parquet", b"PAR1 and no more", "truncated Parquet file"),
     ],

@@ -65,7 +65,7 @@ def _recognise(location: Location) -> str:
         _check_exists(location.path)
     head = location.head(_HEAD)
     if not head:
-        msg = f"{location}: is empty"
+        msg = f"{location}: is empty, 0 bytes; make it again"
         raise InputError(msg)
     named = "LHE" if location.name.lower().endswith(".lhe.gz") else _SUFFIXES.get(location.suffix.lower())
     found = _found(head)
