@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from cutflow_cli.evaluation.hypotheses import SIGMA_MIN, CutDistance, HypothesisSummary
+from cutflow_cli.evaluation.hypotheses import BEST, FIXED, SIGMA_MIN, CutDistance, HypothesisSummary
 from cutflow_cli.evaluation.numbers import compact, effective
 from cutflow_cli.evaluation.printed import NOTHING, Notes, PrintedTable
 from cutflow_cli.evaluation.report import Report
 from cutflow_cli.evaluation.rows import MetricRow
+
+#: Numbers by working point, mass point and metric.
+_Cells = Mapping[tuple[str | None, float | None, str], MetricRow]
 
 
 def metric_cell(row: MetricRow | None, notes: Notes, *, spread: bool = False) -> str:
@@ -45,36 +48,74 @@ def _hypothesis_table(
     quoted: str,
     points: Sequence[str],
     masses: Sequence[float],
-    cells: dict[tuple[str | None, float | None, str], MetricRow],
+    cells: _Cells,
 ) -> PrintedTable:
     notes = Notes()
     held_out = report.held_out[name]
-    shown = []
-    for mass in masses:
-        shown.append(
-            (
-                f"{mass:g}" + (" h" if mass in held_out else ""),
-                metric_cell(cells[quoted, mass, "signal_efficiency"], notes),
-                metric_cell(cells[quoted, mass, "background_yield"], notes),
-                effective(cells[quoted, mass, "background_n_eff"].value),
-                *(metric_cell(cells.get((point, mass, SIGMA_MIN)), notes, spread=True) for point in points),
-            )
+    least = float(report.manifest.figure_options["min_effective_events"])
+    few = {(point, mass) for point in points for mass in masses if _few(cells, point, mass, least)}
+    why = (
+        f"fewer than {least:g} effective background events are left: σ_min says how few were simulated rather than "
+        "what can be seen"
+    )
+    network = quoted.removesuffix(FIXED).removesuffix(BEST)
+    counted = [point for point in points if point in (network + FIXED, network + BEST)] or [quoted]
+
+    def sigma(point: str, mass: float) -> str:
+        row = cells.get((point, mass, SIGMA_MIN))
+        mark = notes.mark(why) if (point, mass) in few and row is not None and row.value is not None else ""
+        return metric_cell(row, notes, spread=True) + mark
+
+    shown = [
+        (
+            f"{mass:g}" + (" h" if mass in held_out else ""),
+            metric_cell(cells[quoted, mass, "signal_efficiency"], notes),
+            metric_cell(cells[quoted, mass, "background_yield"], notes),
+            *(effective(_effective(cells, point, mass)) for point in counted),
+            *(sigma(point, mass) for point in points),
         )
+        for mass in masses
+    ]
     summaries, distances = report.hypothesis_summaries
+    mine = [one for one in summaries if one.run == name]
     footnotes = [
-        f"ε, B and n_eff(B) at {quoted}; σ_min in fb ± statistical error ± spread over replicas (where there are some)",
+        f"ε and B at {quoted}; σ_min in fb ± statistical error ± spread over replicas (where there are some)",
         *(["h: held out, not trained on"] if held_out else []),
-        *_summary_lines([one for one in summaries if one.run == name], bool(held_out)),
+        *_summary_lines(mine, bool(held_out)),
         *_distance_lines([one for one in distances if one.run == name], bool(held_out)),
+        *_included(mine, few, notes.mark(why).strip() if few else ""),
         *notes.lines,
     ]
-    titles = (f"σ_min\n{point.replace('_', ' ')}" for point in points)
+    titles = (f"{what}\n{point.replace('_', ' ')}" for what, some in (("n_eff", counted), ("σ_min", points))
+              for point in some)  # fmt: skip
     return PrintedTable(
         f"Hypotheses of {name}: consensus, {report.manifest.quoted}",
-        ("m", "ε", "B", "n_eff", *titles),
+        ("m", "ε", "B", *titles),
         tuple(shown),
         tuple(footnotes),
     )
+
+
+def _effective(cells: _Cells, point: str, mass: float) -> float | None:
+    row = cells.get((point, mass, "background_n_eff"))
+    return None if row is None else row.value
+
+
+def _few(cells: _Cells, point: str, mass: float, least: float) -> bool:
+    """Say whether too few effective background events are left to believe σ_min."""
+    found = _effective(cells, point, mass)
+    return found is not None and found < least
+
+
+def _included(summaries: Sequence[HypothesisSummary], few: Collection[tuple[str, float]], mark: str) -> Iterator[str]:
+    """Say how many of the hypotheses that are averaged over have too few background events."""
+    counts: dict[str, int] = {}
+    for one in summaries:
+        number = sum((one.working_point, mass) in few for mass in one.hypotheses)
+        counts[one.working_point] = counts.get(one.working_point, 0) + number
+    some = ", ".join(f"{point} {number}" for point, number in counts.items() if number)
+    if some:
+        yield f"the hypotheses with {mark} are part of these means and ratios: {some}"
 
 
 def _summary_lines(summaries: Sequence[HypothesisSummary], apart: bool) -> Iterator[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from cutflow_cli.evaluation.evaluate import evaluate_runs
 from cutflow_cli.evaluation.many_points import hypothesis_tables
+from cutflow_cli.evaluation.numbers import effective
 from cutflow_cli.evaluation.report import read_report
 from cutflow_cli.events.schema import SPLITS
 from cutflow_cli.metrics.punzi import sigma_min
@@ -116,9 +117,10 @@ def test_masses_without_a_value_are_left_out_of_all_means(report, monkeypatch):
 def test_table_of_hypotheses(report):
     found, _ = report(generated={"1": 5000.0, "2": 6000.0, "3": 7000.0})
     (table,) = hypothesis_tables(found)
-    assert table.header == ("m", "ε", "B", "n_eff", *(f"σ_min\n{point.replace('_', ' ')}" for point in THRESHOLDS))
+    assert table.header[:5] == ("m", "ε", "B", "n_eff\nfixed", "n_eff\nbest")
+    assert table.header[5:] == tuple(f"σ_min\n{point.replace('_', ' ')}" for point in THRESHOLDS)
     assert [row[0] for row in table.rows] == ["1", "2 h", "3"]
-    assert all(cell.count("±") == 2 for row in table.rows for cell in row[4:])
+    assert all(cell.count("±") == 2 for row in table.rows for cell in row[5:])
     text = "\n".join(table.footnotes)
     assert "h: held out, not trained on" in text
     for line in ("over 2 trained hypotheses: fixed ", "mean ln σ_min over 1 held-out hypotheses: fixed "):
@@ -127,6 +129,24 @@ def test_table_of_hypotheses(report):
     again = read_report(found.path)
     assert list(hypothesis_tables(again)) == [table]
     assert again.as_json()["hypotheses"] == found.as_json()["hypotheses"] != []
+
+
+def test_sigma_min_of_few_background_events_is_marked(report):
+    found, _ = report(generated={"1": 5000.0, "2": 6000.0, "3": 7000.0})
+    assert not any("effective background events" in note for note in next(hypothesis_tables(found)).footnotes)
+    left = {
+        (row.working_point, row.hypothesis): row.value for row in found.consensus if row.metric == "background_n_eff"
+    }
+    least = sorted(left.values())[len(left) // 2]  # so that there are some below it and some not
+    options = {**found.manifest.figure_options, "min_effective_events": least}
+    (table,) = hypothesis_tables(replace(found, manifest=replace(found.manifest, figure_options=options)))
+    for mass, row in zip(MASSES, table.rows, strict=True):
+        assert row[3:5] == tuple(effective(left[point, mass]) for point in ("fixed", "best"))
+        assert [cell.endswith(" [1]") for cell in row[5:]] == [left[point, mass] < least for point in THRESHOLDS]
+    numbers = {point: sum(left[point, mass] < least for mass in MASSES) for point in THRESHOLDS}
+    said = ", ".join(f"{point} {number}" for point, number in numbers.items() if number)
+    assert f"the hypotheses with [1] are part of these means and ratios: {said}" in table.footnotes
+    assert table.footnotes[-1].startswith(f"[1] fewer than {least:g} effective background events are left")
 
 
 def test_selections_that_keep_no_signal_are_warned_of(report, monkeypatch):
