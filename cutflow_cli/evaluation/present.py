@@ -35,6 +35,11 @@ from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 #: Mass points of a run whose selections are printed one by one; more are summed up in a table of their own.
 MAX_HYPOTHESES = 4
 _COUNTS = ("tp", "fp", "tn", "fn")
+#: What maxima over thresholds are worth.
+_MAXIMUM = (
+    "max: over the thresholds of the curve, chosen on the events that it is quoted on, hence biased upwards;",
+    "the number to quote is that of the working point on split test, whose threshold was chosen on other events",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +226,7 @@ def _metric_table(
         ]
         rows = [row for row in rows if any(cell != NOTHING for cell in row[1:])]
         rows.insert(0, ("method", *(next(iter(cells[name].values())).method for name in columns[:used])))
+        maxima = any(row[0] in of_curves.values() and row[0].startswith("max ") for row in rows)
         width += 2 + max(len(columns[used - 1]), *(len(row[used]) for row in rows))
         if used > 1 and width > WIDTH:
             break
@@ -228,7 +234,7 @@ def _metric_table(
             _metric_title(report),
             ("", *columns[:used]),
             tuple(rows),
-            (_metric_meaning(report), *_formula_lines(report), *_maximum_lines(curves=curves), *notes.lines),
+            (_metric_meaning(report), *_formula_lines(report), *(_MAXIMUM if maxima else ()), *notes.lines),
         )
         taken = used
     return table, taken
@@ -254,16 +260,6 @@ def _metric_meaning(report: Report) -> str:
 
 def _formula_lines(report: Report) -> tuple[str, ...]:
     return tuple(f"{name} = {text}" for name, text in report.formulas.items() if name != text)
-
-
-def _maximum_lines(*, curves: bool) -> tuple[str, ...]:
-    """Say what maxima over thresholds are worth, where there are any."""
-    if not curves:
-        return ()
-    return (
-        "max: over the thresholds of the curve, chosen on the events that it is quoted on, hence biased upwards;",
-        "the number to quote is that of the working point on split test, whose threshold was chosen on other events",
-    )
 
 
 def _metric_cell(row: MetricRow, unsteady: str | None, notes: Notes) -> str:

@@ -90,6 +90,18 @@ def test_background_at_equal_signal_efficiency(printed):
     assert table.header[1].startswith("cuts\nε_s = 0.")
 
 
+def test_only_tables_with_maxima_say_what_those_are_worth(make_sample, make_run, make_score_run, tmp_path):
+    sample = make_sample(events=6000)
+    names = [f"a_selection_with_a_long_name_{number}" for number in range(4)]
+    runs = [make_score_run("net", sample.path), *(make_run(name, sample.path) for name in names)]
+    report = evaluate_runs(runs, sample.path, tmp_path / "report")
+    tables = printed_tables(report, [(run.name, open_run(run)) for run in runs])
+    found = [table for table in tables if table.title.startswith("Consensus on /")]
+    said = [any(line.startswith("max: ") for line in table.footnotes) for table in found]
+    assert said == [any(row[0].startswith("max ") for row in table.rows) for table in found]
+    assert set(said) == {False, True}
+
+
 def test_single_selections_are_not_compared_as_curves(printed):
     tables, _ = printed("cuts")
     assert tables[0].title.startswith("Selection cuts")
