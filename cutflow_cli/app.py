@@ -76,12 +76,21 @@ app.command("apply")(apply.apply)
 app.add_typer(batch.app, name="batch")
 
 
+#: Errors of the system that the same command would meet again: of a name, of permissions, of what a file system can't
+#: do. All others may pass, as those of disks and servers do (EIO, ESTALE, ETIMEDOUT, ENODEV, ENOTCONN, EAGAIN, …).
+PERMANENT = frozenset({
+    errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY,
+    errno.EINVAL, errno.ENAMETOOLONG, errno.ELOOP, errno.EMLINK, errno.EXDEV, errno.EILSEQ, errno.ESPIPE, errno.ENOTTY,
+    errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP,
+})  # fmt: skip
+
+
 def _classify(error: OSError) -> CutflowError:
     """Say whose fault an error of the operating system is."""
     where = f"{error.filename}: " if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return TemporaryError(f"{where}no space left to write; free some and run the same command again")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR):
+    if error.errno in PERMANENT:
         return UsageError(f"{where}{(error.strerror or str(error)).lower()}")
     return TemporaryError(f"{where}{(error.strerror or str(error)).lower()}; the same command may succeed later")
 
