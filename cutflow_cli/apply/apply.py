@@ -20,12 +20,14 @@ from cutflow_cli.apply.results import Applied, AppliedFlow, GroupFlow, Step
 from cutflow_cli.apply.writing import EventsTotals, PassingWriter, applied_to
 from cutflow_cli.artifacts import Action, decide, digest
 from cutflow_cli.errors import UsageError, is_disk_fault, naming
+from cutflow_cli.evaluation.numbers import short_cut
 from cutflow_cli.evaluation.saved_cut_flow_files import CountedFile
 from cutflow_cli.events.ahead import read_ahead
 from cutflow_cli.events.find import identity
 from cutflow_cli.events.readers import Location
 from cutflow_cli.events.schema import METADATA_KEY, ROW_GROUP_EVENTS
 from cutflow_cli.export.choose import Choice, choose
+from cutflow_cli.selection.binned import BinnedCut
 from cutflow_cli.selection.cut import Cut
 from cutflow_cli.selection.cutflow import CutFlow
 from cutflow_cli.selection.evaluate import evaluate
@@ -331,12 +333,13 @@ class _Task:
 
 def _groups(one: Input, flow: CutFlow, passing: NDArray[np.float64]) -> Iterator[GroupFlow]:
     cuts = resolved(flow, one.dtypes).cuts
-    titles = [ALL_EVENTS, *one.preselection, *map(str, cuts)]
+    titles: list[tuple[str, str | None]] = [(title, None) for title in (ALL_EVENTS, *one.preselection)]
+    titles += [(str(cut), short_cut(cut) if isinstance(cut, BinnedCut) else None) for cut in cuts]
     group: Group
     for position, group in enumerate(one.groups):
         steps = tuple(
-            Step(title, int(row[0]), float(row[1]), float(row[2]))
-            for title, row in zip(titles, passing[:, position], strict=True)
+            Step(title, int(row[0]), float(row[1]), float(row[2]), short)
+            for (title, short), row in zip(titles, passing[:, position], strict=True)
         )
         yield GroupFlow(group.file, group.process, group.role, steps, len(one.preselection))
 

@@ -1,8 +1,9 @@
-"""Applied cuts as tables to print."""
+"""Applied cuts as tables to print; cuts in bins, which would not fit, by the range of their boundaries."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePath
 
 from cutflow_cli.apply.results import Applied, AppliedFlow, GroupFlow, Step
@@ -23,6 +24,8 @@ def tables(applied: Applied) -> Iterator[PrintedTable]:
         if len(groups) > _MOST_GROUPS:
             footnotes = (f"summed over {len(groups)} files or processes; --json gives each",)
             groups = []
+        if any(step.short for group in flow.groups for step in group.steps):
+            footnotes += ("of cuts in bins the range of their boundaries, rounded; --json gives each",)
         groups += _sums(flow, every=not groups)
         for start in range(0, len(groups), _BESIDE):
             part = groups[start : start + _BESIDE]
@@ -41,7 +44,12 @@ def _sums(flow: AppliedFlow, *, every: bool) -> Iterator[GroupFlow]:
         members = [group for group in flow.groups if group.role == role]
         if len(members) > 1 or every:
             steps = tuple(
-                Step(same[0].cut, sum(s.events for s in same), sum(s.sumw for s in same), sum(s.sumw2 for s in same))
+                replace(
+                    same[0],
+                    events=sum(step.events for step in same),
+                    sumw=sum(step.sumw for step in same),
+                    sumw2=sum(step.sumw2 for step in same),
+                )
                 for same in zip(*(group.steps for group in members), strict=True)
             )
             yield GroupFlow("", f"all {role or 'files'}", role, steps)
@@ -53,7 +61,8 @@ def _table(applied: Applied, flow: AppliedFlow, groups: list[GroupFlow], footnot
         header += [f"{_name(flow, group)}\nevents", "\nshare", *(["\nΣw ± √Σw²"] if applied.weighted else [])]
     rows = []
     for position, first in enumerate(groups[0].steps):
-        cells = [first.cut if len(first.cut) <= _CUT else f"{first.cut[: _CUT - 1]}…"]
+        cut = first.short or first.cut
+        cells = [cut if len(cut) <= _CUT else f"{cut[: _CUT - 1]}…"]
         for group in groups:
             step = group.steps[position]
             cells += [str(step.events), _share(group, step, weighted=applied.weighted)]

@@ -20,12 +20,14 @@ class Step:
         events: number of events.
         sumw: sum of their weights.
         sumw2: sum of the squares.
+        short: the condition in fewer words, for tables; None for the same.
     """
 
     cut: str
     events: int
     sumw: float
     sumw2: float
+    short: str | None = None
 
     @property
     def error(self) -> float:

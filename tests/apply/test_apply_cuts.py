@@ -383,3 +383,25 @@ def test_it_is_said_that_features_are_made_in_another_way(events, tmp_path):
         f"feature 'ratio' is y / x here, x / y in {cuts}",
         f"its preselection is abs(y) < 2.5 and n != 3; that of {cuts} asks for more: n > 1",
     ]
+
+
+def test_cuts_in_bins_are_printed_by_the_range_of_their_boundaries(events, tmp_path):
+    bins = [{"region": "above", "lower": 0.1 + number / 7} for number in range(3)]
+    cut = {"observable": "x", "binned_in": "n", "edges": [0, 2, 4, 6], "bins": bins}
+    cuts = tmp_path / "cuts.json"
+    cuts.write_text(
+        json.dumps(
+            {"schema_version": 2, "cuts": [cut, {"observable": "wide", "region": "above", "lower": 0.123456789}]}
+        )
+    )
+    done = apply_cuts(cuts, [events], tmp_path / "out.parquet")
+    again = apply_cuts(cuts, [events], tmp_path / "out.parquet")
+    assert not again.written
+    for applied in (done, again):
+        (table,) = tables(applied)
+        words = [row[0] for row in table.rows]
+        assert words[-2:] == ["x > 0.1…0.385714, by n", "wide > 0.123456789"], "plain cuts with all digits"
+        assert table.footnotes == ("of cuts in bins the range of their boundaries, rounded; --json gives each",)
+    steps = done.as_json()["cut_flows"][0]["groups"][0]["steps"]
+    assert "x > (0.1" in steps[-2]["cut"]
+    assert "in (0, 2, 4, 6)" in steps[-2]["cut"]
