@@ -254,6 +254,6 @@ def describe(flow: CutFlow, selections: Selections) -> str:
     member, count = ("fold", selections.folds) if selections.folds else ("replica", selections.replicas)
     what = f"{member} {flow.replica}"
     if flow.kind == "consensus":
-        what = f"consensus of {count} {member}{'s' * (count != 1)}"
+        what = f"consensus of {count} {member}s" if count > 1 else f"selection of {count} {member}"
     hypothesis = "" if flow.hypothesis is None else f", hypothesis {flow.hypothesis:.15g}"
     return f"{what}, working point {flow.working_point}{hypothesis}"

@@ -58,7 +58,8 @@ def _cut_list(selections: Selections, flow: CutFlow) -> str:
     rows += [row for number, step in enumerate(applied, start=1) for row in _rows(selections, number, step)]
     kept = 3 if errors else 2
     header = ["", "Requirement", "Uncertainty"]
-    caption = f"Event selection: {escaped(describe(flow, selections))}.{_meanings(selections, flow)}"
+    title = f"Event selection: {describe(flow, selections)}".replace("selection: selection", "selection")
+    caption = f"{escaped(title)}.{_meanings(selections, flow)}"
     middle = len(selections.preselection) if applied else 0
     return _table("l" * kept, [row[:kept] for row in (header, *rows)], caption, middle)
 

@@ -18,7 +18,7 @@ def test_lcf_is_refined_evaluated_and_exported(run_here, events, tmp_path):
                  "--objective", "s / sqrt(b + sigma_b**2)", "--background-systematic", "0.2")  # fmt: skip
     done = run_here(*arguments)
     assert done.returncode == 0, done.stderr
-    assert "Consensus of 1 replica" in done.stdout
+    assert "Selection of 1 replica, working point" in done.stdout
     manifest = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     assert manifest["settings"]["objective"] == "s / sqrt(b + sigma_b**2)"
     assert manifest["settings"]["objective_consensus"] > 0

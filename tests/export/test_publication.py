@@ -243,3 +243,12 @@ def test_a_report_of_something_else(monkeypatch):
 def test_no_report(tmp_path):
     with pytest.raises(InputError, match="no-report"):
         read_cut_flow(tmp_path / "no-report", RUN, FLOW)
+
+
+def test_one_replica_agrees_with_nobody_and_is_called_no_consensus():
+    said = {name: render(name, replicas=1) for name in ("text", "latex", "python", "hepdata")}
+    assert "Selection of 1 replica, working point default" in said["text"]
+    assert r"\caption{Event selection of 1 replica, working point default." in said["latex"]
+    assert "It is the selection of 1 replica, working point default, seed 1." in said["python"]
+    assert not any("onsensus" in text for text in said.values())
+    assert "Consensus of 2 replicas" in render("text", replicas=2)
