@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from test_imports import HEAVY, REPORT_MODULES, loaded
 
+from cutflow_cli.export.registry import DIALECTS, MODEL_DIALECTS
+
 SHELLS = ("bash", "zsh", "fish")
 COMMANDS = {"generate-mock", "ingest", "train", "evaluate", "export-cuts"}
 
@@ -48,6 +50,18 @@ def test_options_are_completed(run_cutflow):
     assert "--help" in complete_bash(run_cutflow, "cutflow train --h")
 
 
+def test_what_options_take_is_completed(run_cutflow):
+    assert complete_bash(run_cutflow, "cutflow export-cuts --format ") == {*DIALECTS, *MODEL_DIALECTS}
+    assert complete_bash(run_cutflow, "cutflow export-cuts --format r") == {"root", "rdataframe"}
+    assert complete_bash(run_cutflow, "cutflow export-cuts --columns ") == {"source", "features"}
+    assert complete_bash(run_cutflow, "cutflow export-cuts --fom as") == {"asimov"}
+    fish = run_cutflow(
+        _CUTFLOW_COMPLETE="complete_fish", _TYPER_COMPLETE_FISH_ACTION="get-args",
+        _TYPER_COMPLETE_ARGS="cutflow export-cuts --format js",
+    )  # fmt: skip
+    assert fish.stdout.strip() == f"json\t{DIALECTS['json'].summary}"
+
+
 def test_zsh_and_fish_are_answered(run_cutflow):
     zsh = run_cutflow(_CUTFLOW_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS="cutflow ")
     fish = run_cutflow(
@@ -58,9 +72,10 @@ def test_zsh_and_fish_are_answered(run_cutflow):
         assert command in {line.partition("\t")[0] for line in fish.stdout.splitlines()}
 
 
-def test_completion_imports_nothing_heavy(run_python):
+@pytest.mark.parametrize("words", ["cutflow train l", "cutflow export-cuts --format "])
+def test_completion_imports_nothing_heavy(run_python, words):
     code = REPORT_MODULES + "sys.argv = ['cutflow']\nfrom cutflow_cli.__main__ import main\nmain()"
-    done = run_python(code, _CUTFLOW_COMPLETE="complete_bash", COMP_WORDS="cutflow train l", COMP_CWORD="2")
+    done = run_python(code, _CUTFLOW_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(words.count(" ")))
     assert loaded(done.stderr).isdisjoint(HEAVY)
 
 

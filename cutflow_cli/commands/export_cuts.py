@@ -17,17 +17,38 @@ if TYPE_CHECKING:
 _COLUMNS: tuple[ColumnNames, ...] = ("source", "features")
 
 
+def _formats(incomplete: str) -> list[tuple[str, str]]:
+    """Complete `--format`, with what each is."""
+    from cutflow_cli.export.registry import DIALECTS, MODEL_DIALECTS
+
+    known = (*DIALECTS.values(), *MODEL_DIALECTS.values())
+    return [(one.name, one.summary) for one in known if one.name.startswith(incomplete)]
+
+
+def _column_names(incomplete: str) -> list[str]:
+    return [name for name in _COLUMNS if name.startswith(incomplete)]
+
+
+def _figures(incomplete: str) -> list[tuple[str, str]]:
+    from cutflow_cli.metrics.figures_of_merit import FIGURES_OF_MERIT
+
+    return [(name, words) for name, words in FIGURES_OF_MERIT.items() if name.startswith(incomplete)]
+
+
 def export_cuts(
     run: Annotated[Path, typer.Argument(help="Run directory that `cutflow train` wrote.", show_default=False)],
     *,
     format: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="For people: text; data: json, yaml, csv; Python: python (numpy), query (pandas), awkward (coffea); "
-            "ROOT and C++: root (TCut), rdataframe, cpp (struct); publication: latex, hepdata, adl; scores of mlp, bdt "
-            "and punzi: onnx, which needs --out."
+            autocompletion=_formats,
+            show_default="text",
+            help="For people: text; data: json, yaml, csv, correctionlib; Python: python (numpy), query (pandas), "
+            "awkward (coffea); ROOT and C++: root (TCut), rdataframe, cpp (struct); publication: latex, hepdata, adl; "
+            "scores of mlp, bdt and punzi: onnx, which needs --out.",
         ),
-    ] = "text",
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write to this file.", show_default="stdout")] = None,
     replica: Annotated[
         int | None, typer.Option(help="One replica by number.", show_default="the consensus of all")
@@ -46,6 +67,7 @@ def export_cuts(
     columns: Annotated[
         str | None,
         typer.Option(
+            autocompletion=_column_names,
             help="Names in code: the columns of the ingested files (source), or of the events file (features).",
             show_default="source",
         ),
@@ -74,6 +96,7 @@ def export_cuts(
         str | None,
         typer.Option(
             metavar="NAME",
+            autocompletion=_figures,
             help="Figure of merit of --round-loss: asimov, s_over_sqrt_b, s_over_sqrt_s_plus_b, punzi, "
             "balanced_accuracy or accuracy.",
             show_default="asimov",
@@ -110,17 +133,18 @@ def export_cuts(
     from cutflow_cli.export.registry import MODEL_DIALECTS
     from cutflow_cli.runs import open_run
 
+    name = _format(format, json=json)
     if force and out is None:
         msg = "--force is of no use without --out; nothing is replaced on stdout"
         raise UsageError(msg)
-    if out is None and format in MODEL_DIALECTS:
-        msg = f"--format {format} is a binary file; add --out, such as --out model.{format}"
+    if out is None and name in MODEL_DIALECTS:
+        msg = f"--format {name} is a binary file; add --out, such as --out model.{name}"
         raise UsageError(msg)
     rounding = _rounding(round_, round_within, round_loss, fom)
     with terminal.progress("export-cuts") as progress:
         result = exported(
             open_run(run),
-            format,
+            name,
             choice=Choice(replica, all_, working_point, hypothesis),
             columns=_columns(columns),
             preselection=not without_preselection,
@@ -139,6 +163,18 @@ def export_cuts(
         terminal.note(f"{out}: already done")
     else:
         terminal.note(f"{out}: written")
+
+
+def _format(given: str | None, *, json: bool) -> str:
+    """Return the format that is meant.
+
+    Raises:
+        UsageError: if two are asked for.
+    """
+    if json and given not in (None, "json"):
+        msg = f"--json is short for --format json; leave it away, or --format {given}"
+        raise UsageError(msg)
+    return "json" if json else given or "text"
 
 
 def _rounding(wanted: bool, within: float | None, loss: float | None, fom: str | None) -> Rounding | None:

@@ -88,6 +88,14 @@ def test_text_is_the_default_and_goes_to_stdout(cutflow, runs):
     assert lines[-1] == "    tau21 = tau2 / tau1"
 
 
+def test_json_is_one_of_the_formats_by_the_option_of_other_commands(cutflow, runs):
+    short, long = cutflow(runs, "par", "--json"), cutflow(runs, "par", "--format", "json")
+    assert short.returncode == 0, short.stderr
+    assert short.stdout == long.stdout
+    assert json.loads(short.stdout)["cut_flows"]
+    assert cutflow(runs, "par", "--format", "json", "--json").stdout == long.stdout
+
+
 def test_exported_python_and_json_keep_the_same_events(cutflow, runs, events):
     module = cutflow(runs, "par", "--format", "python").stdout
     script = module + (
@@ -163,6 +171,11 @@ def test_options_say_on_stderr_what_they_leave_out(cutflow, runs):
             "--format hepdata gives a cut-flow table; add --report with a directory that",
         ),
         (("par", "--round-within", "2"), 2, "--round-within 2: a fraction of each boundary is needed, such as 0.01"),
+        (
+            ("par", "--json", "--format", "root"),
+            2,
+            "--json is short for --format json; leave it away, or --format root",
+        ),
         (("par", "--force"), 2, "--force is of no use without --out"),
         (("pra",), 3, "pra: no such run directory; did you mean par?"),
     ],
