@@ -106,7 +106,7 @@ def stream_digest(stream: BinaryIO, size: int) -> str:
     return hashlib.sha256(str(size).encode() + head + tail).hexdigest()
 
 
-def decide(out: Path, wanted: str, existing: str | None, *, force: bool) -> Action:
+def decide(out: Path, wanted: str, existing: str | None, *, force: bool, differs: str = "") -> Action:
     """Decide what to do about an output, from what is there.
 
     Args:
@@ -114,6 +114,7 @@ def decide(out: Path, wanted: str, existing: str | None, *, force: bool) -> Acti
         wanted: digest of this command's inputs and settings.
         existing: digest found in a finished output; None if it has none.
         force: replace whatever is there.
+        differs: the first of the inputs and settings in which they differ, for the message.
 
     Raises:
         UsageError: if something else is there and `force` is not set.
@@ -123,6 +124,7 @@ def decide(out: Path, wanted: str, existing: str | None, *, force: bool) -> Acti
     if existing == wanted:
         return Action.DONE
     what = "exists" if existing is None else "exists and was made from other inputs or settings"
+    what += f" ({differs})" if existing is not None and differs else ""
     msg = f"{out}: {what}; choose another --out, or --force to replace it"
     raise UsageError(msg)
 
@@ -239,7 +241,14 @@ def _stored_digest(path: Path) -> str | None:
 
 
 def open_work_directory(
-    out: Path, manifest_name: str, wanted: str, *, force: bool, fresh: bool, scratch: tuple[str, ...] = ()
+    out: Path,
+    manifest_name: str,
+    wanted: str,
+    *,
+    force: bool,
+    fresh: bool,
+    scratch: tuple[str, ...] = (),
+    differs: str = "",
 ) -> WorkDirectory:
     """Start, continue or skip an output directory.
 
@@ -252,6 +261,7 @@ def open_work_directory(
         force: replace a finished output that was made from something else.
         fresh: forget earlier unfinished work.
         scratch: files that only unfinished work needs.
+        differs: the first thing in which a finished output differs, for the message.
 
     Returns:
         A work directory whose action is DONE (nothing to do), CONTINUE or START.
@@ -270,7 +280,7 @@ def open_work_directory(
         msg = f"{out}: holds files but no {manifest_name}, so --force does not replace it; choose another --out"
         raise UsageError(msg)
     existing = read_json(finished).get("digest") if finished.is_file() and not force else None
-    action = decide(out, wanted, existing, force=force)
+    action = decide(out, wanted, existing, force=force, differs=differs)
     if action is Action.DONE:
         return WorkDirectory(out, partial, action)
     started, complete = partial / STARTED, partial / manifest_name

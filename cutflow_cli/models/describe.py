@@ -14,6 +14,7 @@ from cutflow_cli.events.splits import SplitFractions
 from cutflow_cli.events.table import EventsFile
 from cutflow_cli.models.plan import TrainingPlan, must_stream
 from cutflow_cli.models.protocol import Fitted
+from cutflow_cli.models.same import ASKED
 from cutflow_cli.runs import FOLD, FOLDS, RunManifest
 
 
@@ -45,6 +46,7 @@ def manifest_of(
             **_assignment(plan, events),
             "hypothesis_column": plan.hypothesis_column,
             "streamed": must_stream(plan, events),
+            ASKED: plan.method.settings.model_dump(mode="json"),
         },
         digest=wanted,
         seed=plan.seed,

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from cutflow_cli.artifacts import PARTIAL_SUFFIX, Action, WorkDirectory, open_work_directory
+from cutflow_cli.artifacts import PARTIAL_SUFFIX, Action, WorkDirectory
 from cutflow_cli.engine.checkpoint import Arrays
 from cutflow_cli.engine.device import resolve_device
 from cutflow_cli.errors import InputError
 from cutflow_cli.events.folds import Folds
 from cutflow_cli.models.describe import manifest_of
-from cutflow_cli.models.plan import TrainingPlan, open_for_training, plan_digest
+from cutflow_cli.models.plan import TrainingPlan, described_plan, open_for_plan, open_for_training
 from cutflow_cli.models.protocol import Fitted
 from cutflow_cli.models.training import Training, require_state, run_training
 from cutflow_cli.runs import CUTS, HISTORY, MANIFEST, Run, fold_directory, open_run, write_cut_flows, write_table
@@ -54,8 +54,7 @@ def run_folds(
     plan = replace(plan, folds=folds, fold=None)
     device = resolve_device(plan.device) if states is None else plan.device
     events = open_for_training(plan)
-    wanted = plan_digest(plan, events, device)
-    work = open_work_directory(plan.out, MANIFEST, wanted, force=plan.force, fresh=plan.fresh)
+    work, wanted = open_for_plan(plan, described_plan(plan, events, device), fresh=plan.fresh)
     if work.action is Action.DONE:
         run = open_run(plan.out)
         for fold in run.folds:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from cutflow_cli.artifacts import digest
+from cutflow_cli.artifacts import WorkDirectory, digest, open_work_directory, read_json
 from cutflow_cli.engine.device import DeviceChoice
 from cutflow_cli.engine.stop import TimeLimit
 from cutflow_cli.errors import UsageError
@@ -16,7 +18,9 @@ from cutflow_cli.events.stream import training_events
 from cutflow_cli.events.table import EventsFile, open_events
 from cutflow_cli.models.binning import BinnedMethod
 from cutflow_cli.models.protocol import Method
+from cutflow_cli.models.same import digest_beside, first_difference
 from cutflow_cli.models.streaming.source import StreamingMethod
+from cutflow_cli.runs import MANIFEST
 
 #: Bytes that the events of a training may take; what needs more streams. Not of the machine: results depend on it.
 DEFAULT_MEMORY = 1.5e9
@@ -103,9 +107,9 @@ def must_stream(plan: TrainingPlan, events: EventsFile) -> bool:
     return plan.method.memory(training_events(events), len(events.features)) > plan.memory
 
 
-def plan_digest(plan: TrainingPlan, events: EventsFile, device: str) -> str:
-    """Digest of everything that the result depends on."""
-    described = {
+def described_plan(plan: TrainingPlan, events: EventsFile, device: str) -> dict[str, Any]:
+    """Return everything that the result depends on, JSON-like."""
+    described: dict[str, Any] = {
         "method": plan.name,
         "settings": plan.method.settings.model_dump(mode="json"),
         "data": events.digest,
@@ -121,4 +125,29 @@ def plan_digest(plan: TrainingPlan, events: EventsFile, device: str) -> str:
         described["folds"] = [plan.folds.as_json(), plan.fold]
     if must_stream(plan, events):
         described["streams"] = True
-    return digest(described)
+    return described
+
+
+def open_for_plan(
+    plan: TrainingPlan, described: Mapping[str, Any], *, fresh: bool, scratch: tuple[str, ...] = ()
+) -> tuple[WorkDirectory, str]:
+    """Start, continue or skip the run directory of a plan, as `open_work_directory` does.
+
+    A run of a version that lacked settings which the plan has at their defaults is the plan's.
+
+    Returns:
+        The work directory, and the digest of the plan.
+
+    Raises:
+        UsageError: as `open_work_directory`; of a run of something else it names the first difference.
+    """
+    manifest = plan.out / MANIFEST
+    stored = read_json(manifest) if manifest.is_file() and not plan.force else {}
+    wanted = digest(described)
+    if stored.get("digest") == (beside := digest_beside(described, plan.method.settings, stored)):
+        wanted = beside
+    differs = first_difference(described, stored) if stored else ""
+    work = open_work_directory(
+        plan.out, MANIFEST, wanted, force=plan.force, fresh=fresh, scratch=scratch, differs=differs
+    )
+    return work, wanted

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cutflow_cli.artifacts import Action, open_work_directory
+from cutflow_cli.artifacts import Action
 from cutflow_cli.engine.checkpoint import Arrays, save_checkpoint
 from cutflow_cli.engine.device import resolve_device, resolve_threads
 from cutflow_cli.engine.stop import StopRequest
@@ -19,14 +19,13 @@ from cutflow_cli.events.checks import check_sample
 from cutflow_cli.events.stream import SplitStream, training_events
 from cutflow_cli.events.table import EventsFile
 from cutflow_cli.models.describe import manifest_of
-from cutflow_cli.models.plan import TrainingPlan, must_stream, open_for_training, plan_digest
+from cutflow_cli.models.plan import TrainingPlan, described_plan, must_stream, open_for_plan, open_for_training
 from cutflow_cli.models.protocol import Fitted, TrainingContext
 from cutflow_cli.models.state import STATE, save_state
 from cutflow_cli.models.streaming.source import Source, StreamingMethod
 from cutflow_cli.runs import (
     CUTS,
     HISTORY,
-    MANIFEST,
     Run,
     open_run,
     write_cut_flows,
@@ -74,9 +73,9 @@ def run_training(
     device = resolve_device(plan.device if state is None else "auto")
     events = open_for_training(plan)
     recorded = device if state is None else plan.device
-    wanted = plan_digest(plan, events, recorded)
     fresh = plan.fresh or state is not None
-    work = open_work_directory(plan.out, MANIFEST, wanted, force=plan.force, fresh=fresh, scratch=(CHECKPOINT,))
+    described = described_plan(plan, events, recorded)
+    work, wanted = open_for_plan(plan, described, fresh=fresh, scratch=(CHECKPOINT,))
     if work.action is Action.DONE:
         return Training(require_state(open_run(plan.out), plan), work.action)
     for text in events.notes:

@@ -1,18 +1,19 @@
 """One library call: events file in, run directory out."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cutflow_cli.artifacts import Action
+from cutflow_cli.artifacts import Action, digest
 from cutflow_cli.errors import InputError, Interrupted, UsageError
 from cutflow_cli.events.splits import SplitFractions
 from cutflow_cli.models.lcf.model import LearnableCutFlow
 from cutflow_cli.models.lcf.settings import LcfSettings
-from cutflow_cli.models.plan import TrainingPlan
+from cutflow_cli.models.plan import TrainingPlan, described_plan, open_for_training
 from cutflow_cli.models.training import CHECKPOINT, run_training
 
 
@@ -116,3 +117,39 @@ def test_the_manifest_says_how_the_events_were_split(events, tmp_path):
     run_training(plan(events, tmp_path / "run", fractions=SplitFractions(0.5, 0.0, 0.5), split_seed=4))
     data = json.loads((tmp_path / "run" / "run.json").read_text())["data"]
     assert (data["split_fractions"], data["split_seed"], data["events"]) == ([0.5, 0.0, 0.5], 4, 800)
+
+
+def test_a_run_of_a_version_without_a_setting_is_the_same_while_that_is_at_its_default(events, tmp_path):
+    out = tmp_path / "run"
+    made = plan(events, out)
+    run_training(made)
+    manifest = json.loads((out / "run.json").read_text())
+    described = described_plan(made, open_for_training(made), "cpu")
+    assert manifest["digest"] == digest(described)
+    described["settings"].pop("optimism_folds")  # as if a later version had brought it
+    for settings in (manifest["settings"], manifest["data"]["settings_asked"]):
+        del settings["optimism_folds"]
+    (out / "run.json").write_text(json.dumps({**manifest, "digest": digest(described)}))
+    assert run_training(made).action is Action.DONE
+    chosen = LearnableCutFlow(LcfSettings(epochs=6, learning_rate=0.05, optimism_folds=0))
+    with pytest.raises(UsageError, match="exists and was made from other inputs or settings"):
+        run_training(replace(made, method=chosen))
+
+
+def test_what_a_run_differs_in_is_named(events, tmp_path):
+    out = tmp_path / "run"
+    run_training(plan(events, out))
+    for change, named in (
+        ({"seed": 1}, "seed: 0 → 1"),
+        ({"features": ("b", "a")}, "features: a,b → b,a"),
+        ({"epochs": 7}, "epochs: 6 → 7"),
+        ({"epochs": None}, "epochs: 6 → None"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            run_training(plan(events, out, **change))
+        said = f"{out}: exists and was made from other inputs or settings ({named}); choose another --out"
+        assert str(caught.value).startswith(said)
+    table = pq.read_table(events)
+    pq.write_table(table.slice(0, 700), events)
+    with pytest.raises(UsageError, match=r"settings \(the content of the events, then .*events.parquet\)"):
+        run_training(plan(events, out))
