@@ -52,6 +52,7 @@ class Selections:
         replicas: how many replicas the run trained.
         folds: how many folds, of each of which a replica among the flows is the consensus; 0 for a run without.
         seed: seed of the run.
+        recommended: the working point to take where one is needed; None where there is only one.
         data: the events file that it was trained on, as `train` was given it; None if not known.
         digest: of the inputs and settings of the run.
         rounded: for each flow the boundaries that were rounded to be published; empty if none were to be.
@@ -69,6 +70,7 @@ class Selections:
     replicas: int = 1
     folds: int = 0
     seed: int = 0
+    recommended: str | None = None
     data: str | None = None
     digest: str = ""
     rounded: tuple[tuple[Rounded, ...], ...] = ()
@@ -229,6 +231,12 @@ def conditions(selections: Selections) -> tuple[Condition, ...]:
         replacements = {name: tree for name, tree in trees.items() if tree is not None}
         cuts = tuple(Condition(cut.title, substitute(cut.tree, replacements)) for cut in cuts)
     return (*preselection_conditions(selections), *cuts)
+
+
+def is_recommended(flow: CutFlow, selections: Selections) -> bool:
+    """Whether a flow is at the recommended one of the working points that are exported together."""
+    points = {one.working_point for one in selections.flows}
+    return len(points) > 1 and flow.working_point == selections.recommended
 
 
 def provenance(selections: Selections) -> tuple[str, ...]:

@@ -118,6 +118,7 @@ def export_cuts(
         replicas=run.manifest.replicas[1] - run.manifest.replicas[0],
         folds=len(run.folds),
         seed=run.manifest.seed,
+        recommended=run.manifest.recommended,
         data=_data_path(run),
         digest=run.manifest.digest,
         rounded=settled.rounded,
@@ -143,6 +144,10 @@ def _choose(
         choice = replace(choice, working_point=recommended)
         notes = (f"working point {recommended}, the recommended one; --working-point takes another",)
     flows = choose(run.flows, choice)
+    points = len({flow.working_point for flow in flows})
+    if dialect.several and points > 1:
+        best = "" if recommended is None else f", of which {recommended} is the recommended one"
+        notes = (f"all {points} working points{best}; --working-point takes one",)
     if not dialect.several or (tabled and dialect.report != "none"):
         require_one(flows, dialect.name)
     if dialect.executes:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.export.cut_flow_table import CutFlowTable, Expected
-from cutflow_cli.export.dialect import Group, ReportUse, Selections, describe, provenance_of
+from cutflow_cli.export.dialect import Group, ReportUse, Selections, describe, is_recommended, provenance_of
 from cutflow_cli.export.digits import shortest, significant
 from cutflow_cli.selection.binned import BinnedCut
 from cutflow_cli.selection.cut import Cut, Region
@@ -59,6 +59,7 @@ def _cut_list(selections: Selections, flow: CutFlow) -> str:
     kept = 3 if errors else 2
     header = ["", "Requirement", "Uncertainty"]
     title = f"Event selection: {describe(flow, selections)}".replace("selection: selection", "selection")
+    title += " (recommended)" if is_recommended(flow, selections) else ""
     caption = f"{escaped(title)}.{_meanings(selections, flow)}"
     middle = len(selections.preselection) if applied else 0
     return _table("l" * kept, [row[:kept] for row in (header, *rows)], caption, middle)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from cutflow_cli import __version__
-from cutflow_cli.export.dialect import Group, ReportUse, Selections, describe
+from cutflow_cli.export.dialect import Group, ReportUse, Selections, describe, is_recommended
 from cutflow_cli.export.digits import plain_cut
 from cutflow_cli.selection.binned import BinnedCut, bin_title
 from cutflow_cli.selection.cut import Region
@@ -55,7 +55,7 @@ class Text:
 
 
 def _flow(selections: Selections, flow: CutFlow) -> list[str]:
-    title = describe(flow, selections)
+    title = describe(flow, selections) + (" (recommended)" if is_recommended(flow, selections) else "")
     applied = [step for step in flow.steps if step.active and step.cut.region is not Region.ALL]
     left_out = [step for step in flow.steps if step not in applied]
     lines = [f"{title[0].upper()}{title[1:]}"]

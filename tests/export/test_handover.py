@@ -75,6 +75,22 @@ def test_a_scan_gives_all_working_points_as_data_and_one_as_code():
         assert "0.75" in export_cuts(SCAN, dialect, choice=Choice(working_point="0.75")).text
 
 
+def test_all_working_points_are_said_to_be_all_with_the_recommended_one():
+    recommended = "signal_efficiency=0.75"
+    run = replace(SCAN, manifest=replace(SCAN.manifest, recommended=recommended))
+    for name in ("text", "json", "yaml", "csv", "latex"):
+        export = export_cuts(run, name)
+        assert export.notes == (
+            f"all 2 working points, of which {recommended} is the recommended one; --working-point takes one",
+        )
+        assert export_cuts(run, name, choice=Choice(working_point="0.5")).notes == ()
+    assert export_cuts(SCAN, "text").notes == ("all 2 working points; --working-point takes one",)
+    text, latex = (export_cuts(run, name).text for name in ("text", "latex"))
+    assert "working point signal_efficiency=0.75 (recommended)\n" in text
+    assert text.count("(recommended)") == latex.count("(recommended)") == 1
+    assert "recommended" not in export_cuts(run, "text", choice=Choice(working_point="0.75")).text
+
+
 def test_choices_in_every_dialect_that_carries_several_flows_and_in_all_others():
     several = [name for name, dialect in DIALECTS.items() if dialect.several]
     assert several == ["text", "json", "yaml", "csv", "latex"]  # as the help of --all says

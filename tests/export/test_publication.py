@@ -246,7 +246,7 @@ def test_no_report(tmp_path):
 
 
 def test_one_replica_agrees_with_nobody_and_is_called_no_consensus():
-    said = {name: render(name, replicas=1) for name in ("text", "latex", "python")}
+    said = {name: render(name, replicas=1, table=TABLE) for name in ("text", "latex", "python")}
     assert "Selection of 1 replica, working point default" in said["text"]
     assert r"\caption{Event selection of 1 replica, working point default." in said["latex"]
     assert "It is the selection of 1 replica, working point default, seed 1." in said["python"]

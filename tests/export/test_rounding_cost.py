@@ -246,7 +246,7 @@ def test_a_selection_without_significance_can_lose_none(run):
         export_cuts(replace(run, flows=(nothing,)), "text", rounding=Rounding(loss=0.1))
     scan = replace(run, flows=(FLOW, replace(nothing, working_point="tight")))
     export = export_cuts(scan, "text", rounding=Rounding(loss=0.1))  # one of several does not stop the others
-    (note,) = export.notes
+    _, note = export.notes
     assert note.startswith("not rounded: ")
     assert "working point tight) has no Asimov Z" in note
     assert "r > 5" in export.text
