@@ -36,7 +36,7 @@ def test_folds_are_trained_judged_and_handed_over(run_here, mock, tmp_path):
     assert "x2 > " in one.stdout
 
 
-@pytest.mark.parametrize(("count", "words"), [("1", "--folds 1: give 2 to 100"), ("x", "should be a valid integer")])
+@pytest.mark.parametrize(("count", "words"), [("1", "--folds 1: give 2 to 100"), ("x", "must be a whole number")])
 def test_impossible_folds_are_one_line(run_here, mock, tmp_path, count, words):
     done = run_here("train", "bdt", mock, "--out", tmp_path / "bdt", "--folds", count)
     assert (done.returncode, done.stdout) == (2, "")
