@@ -1,28 +1,31 @@
 r"""LaTeX: a booktabs table of the cuts, and of the cut flow where a report is given.
 
-Boundaries have the fewest digits that name them in their column's type. Numbers of the cut flow are set by siunitx
-(`\num`), which groups digits and takes errors as `3.21 +- 0.07`.
+Boundaries have the fewest digits that name them in their column's type, and six at most unless they were rounded to be
+published; a comment says so where digits are left out. Numbers of the cut flow are set by siunitx (`\num`), which
+groups digits and takes errors as `3.21 +- 0.07`.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import ClassVar
 
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.export.cut_flow_table import CutFlowTable, Expected
 from cutflow_cli.export.dialect import Group, ReportUse, Selections, describe, is_recommended, provenance_of
 from cutflow_cli.export.digits import shortest, significant
-from cutflow_cli.selection.binned import BinnedCut
+from cutflow_cli.export.tex_text import escaped, without_unicode
+from cutflow_cli.selection.binned import BinnedCut, members_of
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 
-_ESCAPES = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-}  # fmt: skip
+#: Digits of a boundary that nobody rounded.
+_DIGITS = 6
+#: What makes a label without dollars mathematics, as in figures.
+_MATHS = re.compile(r"[\\^_{}]")
 
 
 class Latex:
@@ -42,13 +45,11 @@ class Latex:
         if selections.table is not None:
             tables.append(_cut_flow(selections, selections.table))
         packages = "booktabs" if selections.table is None else "booktabs,siunitx"
-        head = [*provenance_of(selections), f"needs \\usepackage{{{packages}}}"]
+        head = [*provenance_of(selections)]
+        if _leaves_out_digits(selections):
+            head.append(f"Boundaries are rounded to {_DIGITS} digits here; --format json gives those that are applied.")
+        head.append(f"needs \\usepackage{{{packages}}}")
         return "".join(f"% {line}\n" for line in head) + "\n".join(tables)
-
-
-def escaped(text: str) -> str:
-    """Write any text so that LaTeX sets it as it is."""
-    return "".join(_ESCAPES.get(letter, letter) for letter in text)
 
 
 def _cut_list(selections: Selections, flow: CutFlow) -> str:
@@ -69,19 +70,19 @@ def _rows(selections: Selections, number: int, step: LearnedCut) -> Iterator[lis
     """Yield the row of a step; of one in bins a row for each bin below it."""
     feature, cut = selections.feature(step.cut.observable), step.cut
     if not isinstance(cut, BinnedCut) or cut.is_range:
-        yield [str(number), _cut(cut, feature), _errors(step)]
+        yield [str(number), _cut(selections, cut, feature), _errors(step)]
         return
     bins = selections.feature(cut.binned_in)
     yield [str(number), f"{_label(feature)} by {_label(bins)}", ""]
     for position, (member, one) in enumerate(zip(cut.members, step.bins, strict=True)):
-        words = "--" if member.region is Region.ALL else _cut(member, feature)
-        edges = _within(bins, *cut.edges[position : position + 2])
+        words = "--" if member.region is Region.ALL else _cut(selections, member, feature)
+        edges = _within(selections, bins, *cut.edges[position : position + 2])
         yield ["", rf"\quad {words} for {edges}", _errors(one) if one.active else ""]
 
 
-def _within(bins: FeatureInfo, low: float, high: float) -> str:
+def _within(selections: Selections, bins: FeatureInfo, low: float, high: float) -> str:
     """Write a range that holds its lower end."""
-    first, last = (_tex(shortest(edge, bins.dtype)) for edge in (low, high))
+    first, last = map(_tex, _digits(selections, (low, high), bins.dtype))
     unit = f"\\,{escaped(bins.unit)}" if bins.unit else ""
     return rf"${first} \leq$ {_label(bins)} $< {last}${unit}"
 
@@ -101,7 +102,7 @@ def _cut_flow(selections: Selections, table: CutFlowTable) -> str:
         title = escaped(line.cut)
         if line.position > 0:
             cut = selections.flow.cuts[line.position - 1]
-            title = _cut(cut, selections.feature(cut.observable))
+            title = _cut(selections, cut, selections.feature(cut.observable))
         rows.append([title, *(_number(one) for one in line.expected)])
     scale = "" if table.luminosity is None else rf" for \num{{{table.luminosity:.15g}}}\,fb$^{{-1}}$"
     caption = f"Expected events after each requirement{scale}, with the statistical uncertainty of the simulation."
@@ -120,13 +121,13 @@ def _table(columns: str, rows: list[list[str]], caption: str, middle: int) -> st
     return "\n".join(lines) + "\n"
 
 
-def _cut(cut: Cut, feature: FeatureInfo) -> str:
+def _cut(selections: Selections, cut: Cut, feature: FeatureInfo) -> str:
     if isinstance(cut, BinnedCut):
         if cut.is_range:
-            return _within(feature, cut.edges[0], cut.edges[-1])
-        return f"{_label(feature)} by {_label(FeatureInfo(cut.binned_in))}"
+            return _within(selections, feature, cut.edges[0], cut.edges[-1])
+        return f"{_label(feature)} by {_label(selections.feature(cut.binned_in))}"
     name = _label(feature)
-    low, high = (None if edge is None else _tex(shortest(edge, feature.dtype)) for edge in (cut.lower, cut.upper))
+    low, high = map(_tex, _digits(selections, (cut.lower, cut.upper), feature.dtype))
     unit = f"\\,{escaped(feature.unit)}" if feature.unit else ""
     match cut.region:
         case Region.BELOW:
@@ -139,11 +140,40 @@ def _cut(cut: Cut, feature: FeatureInfo) -> str:
             return f"{name} $< {low}${unit} or {name} $> {high}${unit}"
 
 
+def _digits(selections: Selections, edges: tuple[float | None, float | None], dtype: str) -> tuple[str, str]:
+    """Write the two boundaries of a cut with few digits; with all where they were rounded to be published, or meet."""
+    low, high = (("", "") if edge is None else _few_and_all(selections, edge, dtype) for edge in edges)
+    few = low[0] != high[0] or low[1] == high[1]
+    return (low[0], high[0]) if few else (low[1], high[1])
+
+
+def _few_and_all(selections: Selections, edge: float, dtype: str) -> tuple[str, str]:
+    exact = shortest(edge, dtype)
+    published = {one.after for found in selections.rounded for one in found}
+    few = shortest(float(f"{edge:.{_DIGITS}g}"), "float64")
+    return (few if edge not in published and len(few) < len(exact) else exact), exact
+
+
+def _leaves_out_digits(selections: Selections) -> bool:
+    """Whether a boundary or an edge of a bin is written with fewer digits than name it."""
+    for cut in (one for flow in selections.flows for whole in flow.cuts for one in (whole, *members_of(whole))):
+        pairs = [((cut.lower, cut.upper), selections.feature(cut.observable).dtype)]
+        if isinstance(cut, BinnedCut):
+            pairs += [(pair, selections.feature(cut.binned_in).dtype) for pair in pairwise(cut.edges)]
+        for edges, dtype in pairs:
+            exact = tuple("" if edge is None else shortest(edge, dtype) for edge in edges)
+            if _digits(selections, edges, dtype) != exact:
+                return True
+    return False
+
+
 def _label(feature: FeatureInfo) -> str:
     """Return the TeX label of a feature, in dollars as it was given, or its name as it is."""
     if not feature.label:
         return rf"\texttt{{{escaped(feature.name)}}}"
-    return feature.label if "$" in feature.label or "\\" not in feature.label else f"${feature.label}$"
+    if "$" in feature.label:
+        return without_unicode(feature.label)
+    return f"${without_unicode(feature.label)}$" if _MATHS.search(feature.label) else escaped(feature.label)
 
 
 def _tex(digits: str) -> str:

@@ -12,6 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from test_export_golden import FLOW, PRESELECTION, SELECTIONS, TABLE
 
 from cutflow_cli.errors import InputError, UsageError
@@ -20,8 +22,9 @@ from cutflow_cli.export.cut_flow_table import read_cut_flow
 from cutflow_cli.export.digits import plain_cut, shortest
 from cutflow_cli.export.handover import Rounding, export_cuts
 from cutflow_cli.export.hepdata import HepData, validated
-from cutflow_cli.export.latex import escaped
 from cutflow_cli.export.registry import DIALECTS, find_dialect
+from cutflow_cli.export.rounding import Rounded
+from cutflow_cli.export.tex_text import escaped
 from cutflow_cli.runs import Run, RunManifest
 from cutflow_cli.selection.cut import Cut, Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
@@ -76,6 +79,62 @@ def test_latex_escapes_what_it_would_read_itself():
     assert r"1 & $m_{J}$ $> 1 \times 10^{-7}$\,GeV/\% \\" in text
     assert r"2 & $\tau_{21}$ $< -1 \times 10^{30}$ or $\tau_{21}$ $> 2$ \\" in text
     assert r"\begin{tabular}{ll}" in text  # no errors, no column for them
+
+
+@pytest.mark.parametrize(
+    ("text", "tex"),
+    [
+        ("Δφ(ℓ, MET)", r"\ensuremath{\Delta}\ensuremath{\phi}(\ensuremath{\ell}, MET)"),
+        (
+            "Σ_λΛΑο",
+            r"\ensuremath{\Sigma}\_\ensuremath{\lambda}\ensuremath{\Lambda}\ensuremath{\mathrm{A}}\ensuremath{o}",
+        ),
+        ("fb⁻¹ p₁² µm", r"fb\ensuremath{^{-}}\ensuremath{^{1}} p\ensuremath{_{1}}\ensuremath{^{2}} \ensuremath{\mu}m"),
+        ("a ≤ b … Müller–Škoda", r"a \ensuremath{\leq} b \ldots{} Müller--Škoda"),
+        ("𝑚 ﬁ ☃", "m fi [U+2603]"),
+    ],
+)
+def test_latex_writes_other_letters_in_its_own_words(text, tex):
+    assert escaped(text) == tex
+
+
+@given(st.text(max_size=20))
+def test_latex_is_left_with_letters_that_it_knows(text):
+    found = escaped(text)
+    assert all(letter.isascii() or (letter.isalpha() and ord(letter) <= 0x17F) for letter in found)
+
+
+def test_latex_of_names_and_labels_beyond_ascii():
+    features = (
+        FeatureInfo("Δφ_ℓ"), FeatureInfo("a", label="Δφ & 1"), FeatureInfo("b", label="$ε_1$"),
+        FeatureInfo("c", label="m_τ"),
+    )  # fmt: skip
+    cuts = [LearnedCut(Cut(one.name, Region.ABOVE, 1.0)) for one in features]
+    text = render("latex", *cuts, features=features, preselection=())
+    assert r"1 & \texttt{\ensuremath{\Delta}\ensuremath{\phi}\_\ensuremath{\ell}} $> 1$ \\" in text
+    assert r"2 & \ensuremath{\Delta}\ensuremath{\phi} \& 1 $> 1$ \\" in text
+    assert r"3 & ${\ensuremath{\varepsilon}}_1$ $> 1$ \\" in text
+    assert r"4 & $m_{\ensuremath{\tau}}$ $> 1$ \\" in text
+    assert text.isascii()
+
+
+def test_latex_writes_six_digits_and_says_so():
+    features = (FeatureInfo("x", dtype="float64"), FeatureInfo("y", dtype="float64"))
+    x = LearnedCut(Cut("x", Region.ABOVE, 1.2624538551130788))
+    said = "% Boundaries are rounded to 6 digits here; --format json gives those that are applied.\n"
+    text = render("latex", x, features=features, preselection=())
+    assert r"\texttt{x} $> 1.26245$ \\" in text
+    assert said in text
+    assert said not in render("latex", LearnedCut(Cut("x", Region.ABOVE, 1.26245)), features=features)
+    narrow = LearnedCut(Cut("y", Region.INSIDE, 1.00000001, 1.00000002))
+    text = render("latex", narrow, features=features, preselection=())
+    assert r"$1.00000001 <$ \texttt{y} $< 1.00000002$" in text, "six digits would say that nothing is kept"
+    assert said not in text
+    published = (Rounded("x", "lower", 1.2624538551130788, 1.2624538, 1e-7),)
+    rounded = LearnedCut(Cut("x", Region.ABOVE, 1.2624538))
+    text = render("latex", rounded, features=features, preselection=(), rounded=(published,))
+    assert "$> 1.2624538$" in text
+    assert said not in text
 
 
 def test_latex_sets_numbers_with_as_many_digits_as_their_errors_bear():
