@@ -105,7 +105,7 @@ def test_every_option_is_recorded_as_it_was_given(run_here, mock, plain, tmp_pat
         "combination": ("published", "published"), "trim": ("0.01", 0.01),
         "min-effective-events": ("7", 7.0), "no-tidy": (None, False), "order": ("given", "given"),
         "objective": ("asimov", "asimov"), "background-systematic": ("0.1", 0.1),
-        "min-effective-background": ("5", 5.0),
+        "min-effective-background": ("5", 5.0), "optimism-folds": ("2", 2),
     }  # fmt: skip
     elsewhere = {"features", "center", "split", "split-seed", "folds", "preset", "replicas", "seed", "device", "memory"}
     not_learned = {"out", "settings", "threads", "force", "fresh", "json", "help", "preset", "keep-state", "time-limit"}

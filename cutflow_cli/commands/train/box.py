@@ -98,7 +98,7 @@ def box(
         float | None,
         typer.Option(
             metavar="N",
-            help="Simulated background events that each boundary is taken to reject by chance.",
+            help="Simulated background events that each boundary is taken to reject by chance, times n^⅓ of n kept.",
             show_default="1",
             rich_help_panel=TRAINING,
         ),

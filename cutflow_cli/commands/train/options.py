@@ -94,10 +94,10 @@ NegativeWeights = Annotated[
 ]
 
 
-def _bootstrap(default: str) -> OptionInfo:
+def _bootstrap(default: str, more: str = "") -> OptionInfo:
     made: OptionInfo = typer.Option(
         "--bootstrap/--no-bootstrap",
-        help="Give each replica its own bootstrap of the training split.",
+        help=f"Give each replica its own bootstrap of the training split{more}.",
         show_default=default,
         rich_help_panel=TRAINING,
     )
@@ -108,7 +108,9 @@ Bootstrap = Annotated[bool | None, _bootstrap("no-bootstrap")]
 #: For methods without anything random in them, whose replicas would be the same without it.
 NeededBootstrap = Annotated[bool | None, _bootstrap("bootstrap if there are several replicas")]
 #: For methods of which an objective leaves nothing random.
-RefinedBootstrap = Annotated[bool | None, _bootstrap("bootstrap if --objective has several replicas")]
+RefinedBootstrap = Annotated[
+    bool | None, _bootstrap("no-bootstrap", "; where several pursue an --objective they have one")
+]
 Fom = Annotated[
     str | None,
     typer.Option(

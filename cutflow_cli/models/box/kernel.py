@@ -162,7 +162,9 @@ def background_of(
     """Combine prediction and count to Σw and Σw² of the background.
 
     A boundary that is put where it rejects most has, on average, some event more on its far side than one on fresh
-    events would. As far as the count decides (its weight in the logarithm is n v/(1 + n v)), so many are added. Where
+    events would: of the order of n^⅓ for n events kept, since it may lie anywhere between the n^⅔ of them by which the
+    objective changes less than it fluctuates (Kim and Pollard, Ann. Statist. 18 (1990) 191). As far as the count
+    decides (its weight in the logarithm is n v/(1 + n v)), so many are added. Where
     less is known than wanted the background counts as so many events that it would be, rather than being forbidden:
     else it would pay to let background in.
 
@@ -173,14 +175,15 @@ def background_of(
         events: effective number of background events before any cut.
         per_event: what one weighs.
         variance: of the logarithm of the prediction.
-        chance: events that were rejected by chance.
+        chance: boundaries, times the share of n^⅓ events that one rejects by chance.
         least: events' worth that must be known: n events counted, and 1/v of a prediction.
     """
     if share < 0:
-        amount = max(counted + chance * per_event, least * per_event)
-        return amount, max(squares + chance * per_event * per_event, amount * per_event)
+        extra = chance * max(counted / per_event, 1.0) ** (1.0 / 3.0)
+        amount = max(counted + extra * per_event, least * per_event)
+        return amount, max(squares + extra * per_event * per_event, amount * per_event)
     found = posterior(share * events, counted / per_event, variance)
-    found += chance * found * variance / (1.0 + found * variance)
+    found += chance * max(found, 1.0) ** (1.0 / 3.0) * found * variance / (1.0 + found * variance)
     amount = per_event * max(found, min(least, 1.0), least - 1.0 / variance)
     prior = PRIOR_EVENTS * per_event
     return amount, amount * (max(squares, 0.0) + prior * per_event) / (max(counted, 0.0) + prior)
@@ -226,7 +229,7 @@ def all_regions(
         events: effective number of background events.
         per_event: what one weighs.
         variance: of the logarithm of the prediction.
-        chance: events that a boundary rejects by chance.
+        chance: see `background_of`, for one boundary.
         boundaries: of the other cuts.
         least: see `Landscape.min_effective_events`.
         out: filled with S, Σw² of S, B, Σw² of B, low, high, kind, shape (7, regions).

@@ -108,7 +108,7 @@ class Landscape:
             must be known of the background of the box, 1/δ² for a relative error δ of prediction and count together;
             where less is known, it counts as so many events more.
         min_gain: share of the objective that every boundary must add.
-        chance: background events that a boundary is taken to reject by chance.
+        chance: times n^⅓ is what a boundary is taken to reject by chance where n background events are kept.
         variance_scale: Σw² is multiplied by this where σ_B is meant of a larger sample.
     """
 

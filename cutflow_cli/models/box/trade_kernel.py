@@ -290,7 +290,7 @@ def best_trade(
         events: effective number of background events.
         per_event: what one weighs.
         variance: of the logarithm of the prediction.
-        chance: events that a boundary rejects by chance.
+        chance: see `background_of`, for one boundary.
         least: see `Landscape.min_effective_events`.
         price: what a boundary must take off the logarithm of the background.
         target: signal that must be kept.
