@@ -109,7 +109,7 @@ Bootstrap = Annotated[bool | None, _bootstrap("no-bootstrap")]
 NeededBootstrap = Annotated[bool | None, _bootstrap("bootstrap if there are several replicas")]
 #: For methods of which an objective leaves nothing random.
 RefinedBootstrap = Annotated[
-    bool | None, _bootstrap("no-bootstrap", "; where several pursue an --objective they have one")
+    bool | None, _bootstrap("no-bootstrap", "; several that pursue an objective have one")
 ]
 Fom = Annotated[
     str | None,
