@@ -12,7 +12,7 @@ from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.plots.learned import feature_of, flow_title, main_flow, replicas_of
 from cutflow_cli.plots.sampling import quantiles_of
-from cutflow_cli.plots.scan import LEVELS, Boundary, boundary_of, sides_of
+from cutflow_cli.plots.scan import LEVELS, Boundary, boundaries_of
 from cutflow_cli.runs import Run
 from cutflow_cli.selection.binned import BinnedCut
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
@@ -99,12 +99,12 @@ def _binned(flow: CutFlow) -> tuple[LearnedCut, ...]:
 def _panel(run: Run, step: LearnedCut, samples: Sequence[EventBatch]) -> BinsPanel:
     cut = step.cut
     assert isinstance(cut, BinnedCut)
-    sides = [sides_of(one if one.active else None) for one in step.bins]
+    above, below = boundaries_of([one if one.active else None for one in step.bins])
     background, signal = (_quantiles(samples, cut, label) for label in (0, 1))
     return BinsPanel(
         feature_of(run, cut.observable),
-        boundary_of([above for above, _ in sides]),
-        boundary_of([below for _, below in sides]),
+        above,
+        below,
         signal,
         background,
     )

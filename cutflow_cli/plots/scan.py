@@ -29,10 +29,12 @@ class Boundary:
     Attributes:
         values: boundary at each target, shape (targets,); NaN where the working point does not apply it.
         errors: half the 16-84 % interval over replicas, shape (targets,), zero where there is none.
+        outside: where the cut keeps what is outside of its two boundaries, shape (targets,).
     """
 
     values: NDArray[np.float64]
     errors: NDArray[np.float64]
+    outside: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +111,11 @@ def scan_of(run: Run, samples: Sequence[EventBatch]) -> Scan | None:
 
 
 def _panel(run: Run, observable: str, flows: Sequence[CutFlow], samples: Sequence[EventBatch]) -> ScanPanel:
-    sides = [sides_of(_step_on(flow, observable)) for flow in flows]
+    above, below = boundaries_of([_step_on(flow, observable) for flow in flows])
     return ScanPanel(
         feature=feature_of(run, observable),
-        above=boundary_of([above for above, _ in sides]),
-        below=boundary_of([below for _, below in sides]),
+        above=above,
+        below=below,
         signal=sampled_quantiles(samples, observable, 1, LEVELS),
         background=sampled_quantiles(samples, observable, 0, LEVELS),
     )
@@ -135,8 +137,19 @@ def sides_of(step: LearnedCut | None) -> tuple[Side, Side]:
     return (upper, lower) if step.cut.region is Region.OUTSIDE else (lower, upper)
 
 
-def boundary_of(pairs: Sequence[Side]) -> Boundary:
-    """Collect the boundaries of one side with their errors; NaN where there is none."""
+def boundaries_of(steps: Sequence[LearnedCut | None]) -> tuple[Boundary, Boundary]:
+    """Collect the boundaries above which events are kept, and those below which they are, with their errors.
+
+    Args:
+        steps: the step of each working point or bin; None where there is none that is applied.
+    """
+    sides = [sides_of(step) for step in steps]
+    outside = np.array([step is not None and step.cut.region is Region.OUTSIDE for step in steps], dtype=np.bool_)
+    above, below = (_boundary([side[which] for side in sides], outside) for which in (0, 1))
+    return above, below
+
+
+def _boundary(pairs: Sequence[Side], outside: NDArray[np.bool_]) -> Boundary:
     values = np.array([np.nan if value is None else value for value, _ in pairs], dtype=np.float64)
     errors = np.array([error or 0.0 for _, error in pairs], dtype=np.float64)
-    return Boundary(values, errors)
+    return Boundary(values, errors, outside)

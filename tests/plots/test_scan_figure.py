@@ -69,6 +69,71 @@ def test_lines_are_solid_for_above_and_dashed_for_below(tmp_path, events):
     assert figure.axes[0].get_ylabel() == "pt [GeV]"
 
 
+def scan_with(tmp_path, events, *cuts):
+    """The figure of a scan with these cuts at rising targets, and its panel."""
+    run = make_scan(tmp_path / "scan", "pt", {0.2: 100.0, 0.8: 90.0})
+    flows = [
+        CutFlow((LearnedCut(cut),), f"t{i}", (i + 1) / 10, kind="consensus", replica=-1) for i, cut in enumerate(cuts)
+    ]
+    write_cut_flows(run.path / "cuts.parquet", flows)
+    with figure_style():
+        figure = draw_scan(scan_of(open_run(run.path), events))
+    return figure, figure.axes[0]
+
+
+def labels(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_lines_break_where_what_is_kept_turns_from_inside_to_outside(tmp_path, events):
+    inside, outside = (Region.INSIDE, Region.OUTSIDE)
+    figure, axes = scan_with(
+        tmp_path, events, Cut("pt", inside, 100.0, 160.0), Cut("pt", inside, 95.0, 165.0),
+        Cut("pt", outside, 90.0, 110.0), Cut("pt", outside, 95.0, 105.0), Cut("pt", Region.ABOVE, 80.0),
+    )  # fmt: skip
+    drawn = {
+        (line.get_linestyle(), line.get_marker()): line.get_ydata() for line in axes.lines if line.get_marker() in "os"
+    }
+    nan = np.nan
+    expected = {
+        ("-", "o"): [100, 95, nan, nan, 80], ("--", "o"): [160, 165, nan, nan, nan],
+        ("-", "s"): [nan, nan, 110, 105, nan], ("--", "s"): [nan, nan, 90, 95, nan],
+    }  # fmt: skip
+    assert drawn.keys() == expected.keys()
+    for key, values in expected.items():
+        np.testing.assert_array_equal(drawn[key], values)
+    assert "kept above one, below the other" in labels(figure)
+    assert "boundary beyond the axis" not in labels(figure)
+    assert overlapping(figure) == ([], [])
+
+
+def test_one_far_boundary_does_not_set_the_axis(tmp_path, events):
+    figure, axes = scan_with(
+        tmp_path, events, *(Cut("pt", Region.INSIDE, 100.0 - i, 160.0 + i) for i in range(4)),
+        Cut("pt", Region.INSIDE, -4000.0, 9000.0),
+    )  # fmt: skip
+    low, high = axes.get_ylim()
+    assert 60 < low < 80, "the bulk of both classes is shown"
+    assert 170 < high < 200
+    assert "boundary beyond the axis" in labels(figure)
+    arrows = {line.get_marker(): line.get_xdata().tolist() for line in axes.lines if line.get_marker() in ("^", "v")}
+    assert arrows == {"^": [0.5], "v": [0.5]}
+
+
+def test_boundaries_that_spread_are_all_shown(tmp_path, events):
+    figure, axes = scan_with(tmp_path, events, *(Cut("pt", Region.ABOVE, 200.0 - 40 * i) for i in range(5)))
+    low, high = axes.get_ylim()
+    assert low < 40
+    assert high > 200
+    assert "boundary beyond the axis" not in labels(figure)
+
+
+def test_an_infinite_boundary_is_beyond_the_axis(tmp_path, events):
+    _, axes = scan_with(tmp_path, events, Cut("pt", Region.INSIDE, 90.0, 150.0), Cut("pt", Region.INSIDE, 90.0, np.inf))
+    assert np.isfinite(axes.get_ylim()).all()
+    assert [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "^"] == [[0.2]]
+
+
 @pytest.mark.parametrize("count", [1, 4, 7])
 def test_any_number_of_observables_can_be_read(tmp_path, count):
     names = [f"an_observable_with_a_long_name_{i}" for i in range(count)]
