@@ -140,7 +140,7 @@ def test_every_option_is_recorded_as_it_was_given(run_here, mock, plain, tmp_pat
     assert run["data"]["path"] == str(plain)
     assert "train lcf-sequential" in run["command"]
     assert "--bootstrap" in run["command"]
-    for note in ("features: mass, pt", "no column 'weight'", "no column 'split', assigned 0.5/0.1/0.4"):
+    for note in ("features: pt, mass", "no column 'weight'", "no column 'split', assigned 0.5/0.1/0.4"):
         assert note in done.stderr
 
 
