@@ -108,9 +108,7 @@ Bootstrap = Annotated[bool | None, _bootstrap("no-bootstrap")]
 #: For methods without anything random in them, whose replicas would be the same without it.
 NeededBootstrap = Annotated[bool | None, _bootstrap("bootstrap if there are several replicas")]
 #: For methods of which an objective leaves nothing random.
-RefinedBootstrap = Annotated[
-    bool | None, _bootstrap("no-bootstrap", "; several that pursue an objective have one")
-]
+RefinedBootstrap = Annotated[bool | None, _bootstrap("no-bootstrap", "; several that pursue an objective have one")]
 Fom = Annotated[
     str | None,
     typer.Option(
