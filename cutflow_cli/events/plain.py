@@ -60,9 +60,6 @@ def open_parquet(path: Path) -> pq.ParquetFile:
     if not path.is_file():
         msg = f"{path}: is a pipe or a device, a file was expected, which can be read from any place"
         raise InputError(msg)
-    if not path.stat().st_size:
-        msg = f"{path}: is empty, 0 bytes; make it again"
-        raise InputError(msg)
     try:
         # Nothing that grows with the file or its row groups; with checksums, where the writer made some.
         parquet = pq.ParquetFile(path, pre_buffer=False, buffer_size=READ_BUFFER, page_checksum_verification=True)
@@ -71,6 +68,9 @@ def open_parquet(path: Path) -> pq.ParquetFile:
         if is_disk_fault(error, path):
             raise  # the disk's fault, not the file's
         magic = first_bytes(path, 4)
+        if not magic:
+            msg = f"{path}: is empty, 0 bytes; make it again"
+            raise InputError(msg) from error
         why = {b"PAR1": "a truncated or damaged Parquet file, make it again", b"root": "a ROOT file, ingest it first"}
         msg = f"{path}: not readable as Parquet: {why.get(magic, 'another kind of file; `cutflow ingest` reads CSV')}"
         raise InputError(msg) from error

@@ -9,7 +9,7 @@ default is what it is:
    two-dimensional distributions and only corrected by what is counted (`smooth`, see `tables` and `landscape`).
 2. *Every boundary uses a chance fluctuation*: it is charged `chance` · n^⅓ events where n are kept (`kernel`), as far
    as counts decide, and must add the share `min_gain` of the objective. On 60 000 events of a slepton search one event
-   instead of n^⅓ left a Z of 1.65 on train that was 1.57 on fresh events; so it is 1.59 and 1.57.
+   instead left a Z of 1.65 on train that was 1.57 on fresh events; so it is 1.59 and 1.57.
 3. *A prediction can be wrong*: its error is measured on looser boxes and on the box found, and what is known of the
    background must be worth `min_effective_events`.
 4. *What is left of the optimism is estimated* by repeating the search without a fifth of the events at a time
