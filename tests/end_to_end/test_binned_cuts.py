@@ -113,6 +113,7 @@ def _columns(path):
         (("--binned-in", "jet_p:1,2,3,4"), 3, "no column 'jet_p'; did you mean jet_pt"),
         (("--binned-in", "jet_pt:300,399.99,400"), 3, "jet_pt 399.99–400 has "),
         (("--binned-in", BINS, "--memory", "1kB"), 2, "--binned-in needs the events in memory"),
+        (("--binned-in", BINS, "--device", "cuda"), 2, "--device cuda: cuts in bins are learned on the CPU only"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(mock, run_here, tmp_path, options, code, said):

@@ -63,6 +63,8 @@ METHODS = {
     "cabin-scan published smoothing and entropy": lambda: cabin(smoothing="published", delta=0.02, exact=False),
     "cabin-scan unsmoothed": lambda: cabin(epsilon=0.0, smoothness=0.0),
     "cabin-scan learned weights": lambda: cabin(learn_weights=True, exact=False),
+    "lcf-parallel refined": lambda: lcf("parallel", objective="asimov", optimism_folds=2),
+    "cabin-scan refined": lambda: cabin(objective="s-sqrt-b", optimism_folds=2),
     "mlp": mlp,
     "mlp whole sample": lambda: mlp(batch_size="all", optimiser="rmsprop", bootstrap=True, learning_rate=1e-3),
     "mlp softmax": lambda: mlp(outputs=2, optimiser="sgd", activation="tanh", early_stopping=2),
@@ -166,19 +168,29 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_end(name, data, tmp_pat
     assert identical(whole, train(name, data, tmp_path / "stopped"))
 
 
+def cutflow(where, *arguments, **environment):
+    command = [sys.executable, "-m", "cutflow_cli", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=where, env={**os.environ, **environment}
+    )
+
+
+def test_cuts_in_bins_are_learned_on_the_cpu_where_there_is_a_gpu_too(data, tmp_path):
+    options = ("--binned-in", "m2:0,2,4,8", "--epochs", "3", "--targets", "0.3,0.6", "--features", "x0,x1,x2,x3")
+    done = cutflow(tmp_path, "train", "cabin-scan", data, "--out", "run", *options)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["device"] == "cpu"
+
+
 @pytest.mark.parametrize("method", ["lcf-parallel", "cabin-scan", "mlp"])
 def test_what_the_command_trains_on_cuda_is_evaluated_without(method, data, tmp_path):
-    def cutflow(*arguments, **environment):
-        command = [sys.executable, "-m", "cutflow_cli", *map(str, arguments)]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd=tmp_path, env={**os.environ, **environment}
-        )
-
     options = ("--epochs", "3", "--replicas", "2", "--features", "x0,x1,x2,x3", "--device", "cuda")
-    done = cutflow("train", method, data, "--out", "run", *options)
+    done = cutflow(tmp_path, "train", method, data, "--out", "run", *options)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "run" / "run.json").read_text())["device"] == "cuda"
-    report = cutflow("evaluate", "run", "--data", data, "--out", "report", "--no-figures", CUDA_VISIBLE_DEVICES="")
+    report = cutflow(
+        tmp_path, "evaluate", "run", "--data", data, "--out", "report", "--no-figures", CUDA_VISIBLE_DEVICES=""
+    )
     assert report.returncode in (0, 4), report.stderr
     assert (tmp_path / "report" / "metrics.parquet").is_file()
     assert open_run(tmp_path / "run").flows

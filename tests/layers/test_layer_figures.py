@@ -111,9 +111,8 @@ def test_without_background_values_are_those_of_metrics_and_gradients_are_number
     B = torch.zeros(2, dtype=torch.float64, requires_grad=True)
     zero = torch.zeros(2, dtype=torch.float64)
     value = figure_of_counts(objective, SoftCounts(S, B, zero, zero, tensor(10.0), tensor(10.0)))
-    assert np.array_equal(
-        value.detach(), objective.values(Yields(S.detach().numpy(), np.zeros(2), np.zeros(2), 10, 10))
-    )
+    expected = objective.values(Yields(S.detach().numpy(), np.zeros(2), np.zeros(2), 10, 10))
+    np.testing.assert_allclose(value.detach(), expected, rtol=1e-15)  # a root may differ in its last bit
     value.sum().backward()
     assert not S.grad.isnan().any()
 

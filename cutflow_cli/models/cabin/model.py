@@ -117,9 +117,10 @@ class CabinScan:
             UsageError: for what the compiled path does not cover.
         """
         from cutflow_cli.models.cabin.binned import BinnedFinisher, BinnedStepper, bin_table
+        from cutflow_cli.models.cabin.fused import LARGEST_STEEPNESS
 
         if self._path == "torch" or not self._covered(context):
-            msg = "--binned-in: needs --device cpu and a smaller --steepness"
+            msg = f"--binned-in: is learned on the CPU, with a --steepness of at most {LARGEST_STEEPNESS:g}"
             raise UsageError(msg)
         if binning.observable in sample.features:
             msg = f"--features: {binning.observable} is what cuts are binned in; leave it out"
