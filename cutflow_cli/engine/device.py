@@ -18,7 +18,7 @@ def resolve_device(choice: DeviceChoice) -> str:
     Raises:
         UsageError: if CUDA was asked for and there is none.
     """
-    if choice == "cpu" or (choice == "auto" and not _may_have_cuda()):
+    if choice == "cpu" or (choice == "auto" and not may_have_cuda()):
         return "cpu"
     import torch
 
@@ -30,7 +30,7 @@ def resolve_device(choice: DeviceChoice) -> str:
     return "cpu"
 
 
-def _may_have_cuda() -> bool:
+def may_have_cuda() -> bool:
     """Whether asking torch is worth the seconds that importing it takes: on Linux CUDA needs one of these devices."""
     return sys.platform != "linux" or any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg"))
 

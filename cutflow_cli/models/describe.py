@@ -5,6 +5,8 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from cutflow_cli import __version__
@@ -78,10 +80,15 @@ def _assignment(plan: TrainingPlan, events: EventsFile) -> dict[str, Any]:
 
 
 def _versions(libraries: Sequence[str]) -> dict[str, str]:
-    from importlib.metadata import version
-
     return {
         "cutflow": __version__,
         "python": platform.python_version(),
-        **{library: version(library) for library in libraries},
+        **{library: _version(library) for library in libraries},
     }
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:  # the same module in a package of another name, such as xgboost-cpu
+        return str(import_module(library).__version__)

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from cutflow_cli.artifacts import PARTIAL_SUFFIX, Action, WorkDirectory
 from cutflow_cli.engine.checkpoint import Arrays
-from cutflow_cli.engine.device import resolve_device
 from cutflow_cli.errors import InputError
 from cutflow_cli.events.folds import Folds
 from cutflow_cli.models.describe import manifest_of
+from cutflow_cli.models.device import device_of
 from cutflow_cli.models.plan import TrainingPlan, described_plan, open_for_plan, open_for_training
 from cutflow_cli.models.protocol import Fitted
 from cutflow_cli.models.training import Training, require_state, run_training
@@ -52,8 +52,8 @@ def run_folds(
         Interrupted: if a signal asked to stop; the same plan continues.
     """
     plan = replace(plan, folds=folds, fold=None)
-    device = resolve_device(plan.device) if states is None else plan.device
     events = open_for_training(plan)
+    device = device_of(plan, events) if states is None else plan.device
     work, wanted = open_for_plan(plan, described_plan(plan, events, device), fresh=plan.fresh)
     if work.action is Action.DONE:
         run = open_run(plan.out)

@@ -11,7 +11,7 @@ import numpy as np
 
 from cutflow_cli.artifacts import Action
 from cutflow_cli.engine.checkpoint import Arrays, save_checkpoint
-from cutflow_cli.engine.device import resolve_device, resolve_threads
+from cutflow_cli.engine.device import resolve_threads
 from cutflow_cli.engine.stop import StopRequest
 from cutflow_cli.errors import Interrupted, TemporaryError, UsageError
 from cutflow_cli.events.batch import EventSample
@@ -19,6 +19,7 @@ from cutflow_cli.events.checks import check_sample
 from cutflow_cli.events.stream import SplitStream, training_events
 from cutflow_cli.events.table import EventsFile
 from cutflow_cli.models.describe import manifest_of
+from cutflow_cli.models.device import device_of, device_of_merged
 from cutflow_cli.models.plan import TrainingPlan, described_plan, must_stream, open_for_plan, open_for_training
 from cutflow_cli.models.protocol import Fitted, TrainingContext
 from cutflow_cli.models.state import STATE, save_state
@@ -70,8 +71,8 @@ def run_training(
         Interrupted: if a signal or the time limit asked to stop; the same plan continues.
         TemporaryError: if that was before anything was trained; the same plan starts over.
     """
-    device = resolve_device(plan.device if state is None else "auto")
     events = open_for_training(plan)
+    device = device_of(plan, events) if state is None else device_of_merged(plan)
     recorded = device if state is None else plan.device
     fresh = plan.fresh or state is not None
     described = described_plan(plan, events, recorded)

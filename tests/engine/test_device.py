@@ -20,7 +20,7 @@ def test_devices_where_there_is_no_cuda(monkeypatch):
 
 def test_devices_where_there_is_cuda(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(device, "_may_have_cuda", lambda: True)
+    monkeypatch.setattr(device, "may_have_cuda", lambda: True)
     assert [resolve_device(choice) for choice in ("cpu", "auto", "cuda")] == ["cpu", "cuda", "cuda"]
 
 

@@ -10,7 +10,6 @@ import typer
 from cutflow_cli.commands.train import options
 from cutflow_cli.commands.train.options import TRAINING, Device
 from cutflow_cli.commands.train.running import Request, given, run_method
-from cutflow_cli.errors import UsageError
 
 HELP = "Boosted decision trees: a score, and the cut on it that a figure of merit prefers."
 
@@ -130,11 +129,6 @@ def bdt(
     )  # fmt: skip
     resolved, departures = checked_settings(BdtSettings, PRESETS, chosen, settings)
     library = {"xgboost": "xgboost", "sklearn": "scikit-learn"}[resolved.backend]
-    if resolved.backend == "sklearn":
-        if device is Device.CUDA:
-            msg = "--device cuda: scikit-learn grows trees on the CPU only; use --device cpu, or --backend xgboost"
-            raise UsageError(msg)
-        device = Device.CPU
     request = Request(
         events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json,
         time_limit, keep_state,

@@ -178,11 +178,6 @@ def cabin_scan(
         min_effective_background=min_effective_background, optimism_folds=optimism_folds,
     )  # fmt: skip
     resolved, departures = checked_settings(CabinSettings, PRESETS, chosen, settings)
-    if resolved.binned_in is not None:
-        if device is Device.CUDA:
-            msg = "--device cuda: cuts in bins are learned on the CPU only; leave out --device or --binned-in"
-            raise UsageError(msg)
-        device = Device.CPU
     request = Request(
         events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json,
         time_limit, keep_state, memory=memory,

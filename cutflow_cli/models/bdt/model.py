@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.engine.checkpoint import Arrays, FinishedReplicas
+from cutflow_cli.engine.device import may_have_cuda
 from cutflow_cli.engine.randomness import Stream, generator
 from cutflow_cli.errors import Interrupted
 from cutflow_cli.events.batch import EventSample
@@ -76,6 +77,19 @@ class BoostedTrees:
 
     def __init__(self, settings: BdtSettings) -> None:
         self.settings = settings
+
+    def cpu_only(self, *, streams: bool) -> str:
+        """Say why trees grow on the CPU only: scikit-learn has nothing else, nor has an XGBoost built without CUDA."""
+        del streams  # trees need their events in memory
+        if self.settings.backend == "sklearn":
+            return "scikit-learn grows trees on the CPU only; use --device cpu, or --backend xgboost"
+        if not may_have_cuda():
+            return ""
+        from cutflow_cli.models.bdt.xgboost_trees import built_with_cuda
+
+        if not built_with_cuda():
+            return "this xgboost was built without CUDA; use --device cpu or auto"
+        return ""
 
     def fit(self, sample: EventSample, context: TrainingContext) -> Fitted:
         """Grow all replicas, one after another, and choose a threshold for each and for their mean score.

@@ -56,6 +56,11 @@ class XgboostTrees:
         return total
 
 
+def built_with_cuda() -> bool:
+    """Whether this XGBoost has code for CUDA: packages without it exist, and it would fall back with a warning."""
+    return bool(xgboost.build_info()["USE_CUDA"])
+
+
 def grow(
     train: Prepared,
     validation: Prepared | None,

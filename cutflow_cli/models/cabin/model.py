@@ -78,6 +78,14 @@ class CabinScan:
         """The bins in which there are cuts of their own; None for one selection for all events."""
         return self.settings.binning
 
+    def cpu_only(self, *, streams: bool) -> str:
+        """Say why cuts are learned on the CPU only: those in bins are, and those of streamed events."""
+        if self.binning is not None:
+            return "cuts in bins are learned on the CPU only; leave out --device or --binned-in"
+        if streams:
+            return "a scan streams through the CPU; leave out --device, or give enough --memory to hold the sample"
+        return ""
+
     def fit(self, sample: EventSample, context: TrainingContext) -> Fitted:
         """Train all replicas, finish each, and combine them.
 
@@ -177,7 +185,7 @@ class CabinScan:
             msg = "--binned-in needs the events in memory; give enough --memory"
             raise UsageError(msg)
         if not self._covered(context):
-            msg = "--learn-weights, a device other than the CPU and this --steepness need the events in memory; "
+            msg = "--learn-weights and this --steepness need the events in memory; "
             raise UsageError(msg + "give enough --memory, or leave them out")
         first = glance(stream, context.seed, source.validation)
         seen = overview(stream, first, settings.class_weights, settings.negative_weights)

@@ -150,6 +150,12 @@ class LearnableCutFlow:
         """Estimate the bytes that training in memory needs, for ten replicas at most (measured with eight features)."""
         return events * (32.0 * features + (150.0 if self.settings.bootstrap else 110.0))
 
+    def cpu_only(self, *, streams: bool) -> str:
+        """Say why events go through the CPU only: those of a sequential flow do that are streamed."""
+        if streams and self.settings.strategy == "sequential":
+            return "a sequential flow streams through the CPU; give --device cpu, or enough --memory for the sample"
+        return ""
+
     def _resolved(self, replicas: range) -> LcfSettings:
         """Return the settings with what is left open decided."""
         if self.settings.bootstrap is not None:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from cutflow_cli.engine.loop import Stepper, history_columns, train
 from cutflow_cli.engine.randomness import part_order
 from cutflow_cli.engine.windows import Windows, window_count
-from cutflow_cli.errors import UsageError
 from cutflow_cli.events.splits import uniform
 from cutflow_cli.events.stream import SplitStream, StreamBatch
 from cutflow_cli.models.lcf.flow import untidied_flow, without_centre_errors
@@ -133,9 +132,6 @@ def _windowed(
     stream: SplitStream, seen: Overview, units: Units, settings: LcfSettings, context: TrainingContext
 ) -> tuple[Stepper, int]:
     """Make what trains a sequential flow, and say how many events are an epoch."""
-    if context.device != "cpu":
-        msg = f"--device {context.device}: a sequential flow streams through the CPU; "
-        raise UsageError(msg + "give --device cpu, or enough --memory to hold the sample")
     count = window_count(seen.glance.total, len(stream.features) + 2)
     sizes = np.zeros(count, dtype=np.int64)
     for batch in stream.batches():
