@@ -165,11 +165,25 @@ def test_many_clusters_of_an_rntuple_are_read_along_their_ends(tmp_path):
         assert read(source, "x", rows=rows)["x"] == list(range(21))
 
 
+#: Earlier versions write what they cannot read.
+READS_MISSING_PAIRS = int(pa.__version__.split(".")[0]) >= 26
+NO_PAIR = None if READS_MISSING_PAIRS else [3, 4]
+
+
+@pytest.mark.skipif(READS_MISSING_PAIRS, reason="this pyarrow reads empty entries in lists of fixed size")
+def test_what_pyarrow_cannot_read_yet_is_no_damage(tmp_path):
+    pairs = pa.array([[1, 2], None, [5, 6]], pa.list_(pa.int16(), 2))
+    pq.write_table(pa.table({"pairs": pairs}), tmp_path / "a.parquet")
+    source = open_source(tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"a\.parquet: has missing lists of fixed size, which pyarrow \d+"):
+        list(source.chunks([source.column("pairs")], 3))
+
+
 def test_missing_lists_and_numbers_of_parquet(tmp_path):
     columns = {
         "f": pa.array([[1.5, None], None, []], pa.list_(pa.float32())),
         "i": pa.array([[1, None], None, [3]], pa.large_list(pa.int64())),
-        "fixed": pa.array([[1, 2], None, [5, 6]], pa.list_(pa.int16(), 2)),
+        "fixed": pa.array([[1, 2], NO_PAIR, [5, 6]], pa.list_(pa.int16(), 2)),
         "deep": pa.array([[[1.0], None, []], None, [[2.0, 3.0]]]),
         "deeper": pa.array([[[[1.0]]], [], []]),
         "texts": pa.array([["a"], [], []]),
@@ -186,7 +200,7 @@ def test_missing_lists_and_numbers_of_parquet(tmp_path):
         assert found["f"][1:] == [[], []]
         assert np.isnan(found["i"][0][1])
         assert found["i"][1:] == [[], [3]]
-        assert found["fixed"] == [[1, 2], [], [5, 6]]
+        assert found["fixed"] == [[1, 2], NO_PAIR or [], [5, 6]]
         assert found["deep"] == [[[1.0], [], []], [], [[2.0, 3.0]]]
 
 

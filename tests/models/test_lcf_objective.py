@@ -79,7 +79,8 @@ def test_blocks_of_replicas_become_the_run_of_all(tmp_path):
     method = LearnableCutFlow(LcfSettings(epochs=2, bootstrap=True, **ASIMOV))
 
     def train(name, replicas):
-        plan = TrainingPlan("lcf-parallel", method, data, tmp_path / name, replicas=replicas, keep_state=True)
+        out = tmp_path / name
+        plan = TrainingPlan("lcf-parallel", method, data, out, replicas=replicas, keep_state=True, device="cpu")
         return run_training(plan).run
 
     whole = train("whole", range(2))

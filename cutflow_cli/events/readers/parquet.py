@@ -19,6 +19,9 @@ from cutflow_cli.events.readers.location import Location
 from cutflow_cli.events.readers.remote import attempt, resumed
 from cutflow_cli.events.schema import READ_BUFFER, REMOTE_READ_BUFFER
 
+#: How pyarrow before 26 begins when it meets an empty entry in a list of fixed size.
+NULL_LISTS = "Expected all lists to be of size="
+
 
 class ParquetSource:
     """A Parquet file opened for reading.
@@ -51,6 +54,9 @@ class ParquetSource:
     def _damaged(self, error: Exception) -> InputError:
         if self.location.may_recover(error) or is_disk_fault(error, str(self.location)):
             raise error  # the server's or the disk's fault, not the file's
+        if NULL_LISTS in str(error):
+            msg = f"{self.location}: has missing lists of fixed size, which pyarrow {pa.__version__} can't read"
+            return InputError(f"{msg}; pyarrow 26 can")
         what = "truncated Parquet file (its end is missing)"
         if "magic bytes not found" not in str(error):
             what = f"damaged Parquet file ({first_line(error)})"
