@@ -38,9 +38,9 @@ def test_every_command_has_its_section(root):
         assert f"### {name}\n" in text
 
 
-@pytest.mark.parametrize("pattern", [r"`((?:examples|benchmarks|completions)/[\w./-]*)`"])
-def test_files_named_exist(root, pattern):
-    named = re.findall(pattern, (root / "README.md").read_text())
+@pytest.mark.parametrize("document", ["README.md", "benchmarks/README.md"])
+def test_files_named_exist(root, document):
+    named = re.findall(r"`((?:examples|benchmarks|completions)/[\w./-]*)", (root / document).read_text())
     assert named
     for name in named:
         assert (root / name).exists(), name
