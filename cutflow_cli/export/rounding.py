@@ -117,23 +117,6 @@ def rounded_flow(
     return replace(flow, steps=tuple(steps)), tuple(found)
 
 
-def roundest(value: float, within: float, dtype: str = "float64") -> float:
-    """Return the roundest number within a distance of a value.
-
-    A multiple of the largest step 10ⁿ, 5·10ⁿ⁻¹ or 2·10ⁿ⁻¹ that has one there, and of several the nearest.
-
-    Args:
-        value: any number.
-        within: how far the result may be from it.
-        dtype: type of the column; the result is one of its numbers and `within` holds after that.
-
-    Returns:
-        The value itself where it is round enough: a multiple of one of the steps that are not much smaller than the
-        distance. Hence what was rounded once is not rounded again.
-    """
-    return _roundest(value, lambda _: within, dtype)
-
-
 def _dtype(cut: Cut, dtypes: Mapping[str, str]) -> str:
     if cut.observable not in dtypes:
         msg = f"the selection cuts on {cut.observable!r}, whose type is not known; {nearest(cut.observable, dtypes)}"
@@ -162,15 +145,27 @@ def _rounded_step(step: LearnedCut, dtype: str, within: float | None) -> tuple[L
         def allowed(value: float, error: float = error or 0.0) -> float:
             return error if within is None else abs(value) * within
 
-        after = _roundest(before, allowed, dtype)
+        after = roundest(before, allowed, dtype)
         if after != before:
             found.append(Rounded(cut.observable, side, before, after, allowed(before), dtype))
             cut = replace(cut, lower=after) if side == "lower" else replace(cut, upper=after)
     return (step, ()) if crossed(step.cut, cut) else (replace(step, cut=cut), tuple(found))
 
 
-def _roundest(value: float, allowed: Callable[[float], float], dtype: str) -> float:
-    """Return the roundest number that is as near to a value as it must be, and would not be rounded once more."""
+def roundest(value: float, allowed: Callable[[float], float], dtype: str) -> float:
+    """Return the roundest number that is as near to a value as it must be, and would not be rounded once more.
+
+    A multiple of the largest step 10ⁿ, 5·10ⁿ⁻¹ or 2·10ⁿ⁻¹ that has one there, and of several the nearest.
+
+    Args:
+        value: any number.
+        allowed: given a number, how far the result may be from it.
+        dtype: type of the column; the result is one of its numbers and the distance holds after that.
+
+    Returns:
+        The value itself where it is round enough: a multiple of one of the steps that are not much smaller than the
+        distance. Hence what was rounded once is not rounded again.
+    """
     within = allowed(value)
     if _is_round(value, within, dtype):
         return value

@@ -186,23 +186,17 @@ def background_at(curve: RocCurve, signal_efficiency: float) -> Estimate:
         curve: the curve.
         signal_efficiency: between 0 and 1.
     """
-    return _other_at(curve.signal, curve.background, signal_efficiency, "background")
-
-
-def signal_at(curve: RocCurve, background_efficiency: float) -> Estimate:
-    """Signal efficiency at a background efficiency, likewise."""
-    return _other_at(curve.background, curve.signal, background_efficiency, "signal")
-
-
-def _other_at(given: Cumulative, wanted: Cumulative, share: float, what: str) -> Estimate:
-    position = given.reached(share)
+    given, wanted = curve.signal, curve.background
+    position = given.reached(signal_efficiency)
     value, error = wanted.between(position)
     spread = given.between(position)[1]
-    low, high = (wanted.between(given.reached(min(max(share + side * spread, 0.0), 1.0)))[0] for side in (-1.0, 1.0))
+    low, high = (
+        wanted.between(given.reached(min(max(signal_efficiency + side * spread, 0.0), 1.0)))[0] for side in (-1.0, 1.0)
+    )
     reason = None
     if value == 0 and not wanted.sumw2[: math.ceil(position) + 1].any():
         limit = none_of(float(wanted.n_eff[-1]))
-        reason = f"no simulated {what} event passes: the efficiency is below {limit:.3g} at {LIMIT_LEVEL:.0%} CL"
+        reason = f"no simulated background event passes: the efficiency is below {limit:.3g} at {LIMIT_LEVEL:.0%} CL"
     return Estimate(value, math.hypot(error, (high - low) / 2), reason)
 
 

@@ -124,39 +124,12 @@ def asimov_significance(s: ArrayLike, b: ArrayLike, sigma_b: ArrayLike = 0.0) ->
     s, b, sigma_b = np.broadcast_arrays(*(np.asarray(value, dtype=np.float64) for value in (s, b, sigma_b)))
     valid = (b > 0) & (s >= 0)
     safe_s, safe_b = np.where(valid, s, 0.0), np.where(valid, b, 1.0)
-    half_z2 = _half_z2(safe_s, safe_b, sigma_b)
-    return np.where(valid, np.sqrt(2 * half_z2), np.nan)
-
-
-def observed_significance(n: float, b: float, sigma_b: float = 0.0) -> float:
-    """Significance of n observed events where b ± σ are expected, negative for a deficit (ATL-PHYS-PUB-2020-025).
-
-    √(2 [n ln(n (b+σ²)/(b²+n σ²)) − b²/σ² ln(1 + σ² (n−b)/(b (b+σ²)))]) with the sign of n − b, the formula that ATLAS
-    recommends. For n = s + b it is `asimov_significance`. For σ = 0 it is √(2 (n ln(n/b) − n + b)). It takes the
-    likelihood ratio for χ² distributed (Wilks), which is good to a few per cent from about five expected events on, and
-    diverges for b → 0 like √(2 n ln(1/b)) at σ = 0.
-
-    Args:
-        n: observed events, at least 0.
-        b: expected background events, above 0.
-        sigma_b: absolute uncertainty of b, in events.
-
-    Returns:
-        Z; NaN for b ≤ 0 or n < 0.
-    """
-    if not (b > 0 and n >= 0):
-        return math.nan
-    half_z2 = float(_half_z2(*(np.asarray(value, dtype=np.float64) for value in (n - b, b, sigma_b))))
-    return math.copysign(math.sqrt(2 * half_z2), n - b)
-
-
-def _half_z2(excess: NDArray[np.float64], b: NDArray[np.float64], sigma_b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Z²/2 for n = b + excess ≥ 0 events where b > 0 are expected, as `asimov_significance` says."""
-    r = sigma_b**2 / b
-    shift = excess / (1 + r)  # how far n lies above the conditional estimate
-    estimate = b + shift * r
+    r = sigma_b**2 / safe_b
+    shift = safe_s / (1 + r)  # how far s + b lies above the conditional estimate of b
+    estimate = safe_b + shift * r
     auxiliary = np.divide(_excess(-shift * r / estimate), r, out=np.zeros_like(r), where=r > 0)
-    return np.asarray(estimate * (_excess(shift / estimate) + auxiliary))
+    half_z2 = estimate * (_excess(shift / estimate) + auxiliary)
+    return np.where(valid, np.sqrt(2 * half_z2), np.nan)
 
 
 def _excess(x: NDArray[np.float64]) -> NDArray[np.float64]:
