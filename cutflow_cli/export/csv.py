@@ -63,7 +63,7 @@ def _rows(selections: Selections, flow: CutFlow) -> Iterator[dict[str, object]]:
     position = 0
     for position, condition in enumerate(selections.preselection, start=1):
         yield which | {"position": position, "kind": "preselection", "expression": condition}
-    applied = [step for step in flow.steps if step.active and step.cut.region is not Region.ALL]
+    applied = [step for step in flow.steps if step.applied]
     numbered = list(enumerate(applied, start=position + 1))
     rows = ((number, *row) for number, step in numbered for row in _parts(selections, step))
     for number, step, bins in rows:

@@ -53,7 +53,7 @@ class Latex:
 
 
 def _cut_list(selections: Selections, flow: CutFlow) -> str:
-    applied = [step for step in flow.steps if step.active and step.cut.region is not Region.ALL]
+    applied = [step for step in flow.steps if step.applied]
     errors = any(_errors(one) for step in applied for one in (step, *step.bins))
     rows = [["", rf"\texttt{{{escaped(condition)}}}", ""] for condition in selections.preselection]
     rows += [row for number, step in enumerate(applied, start=1) for row in _rows(selections, number, step)]

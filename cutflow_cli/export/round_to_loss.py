@@ -28,7 +28,7 @@ from cutflow_cli.metrics.figures_of_merit import (
     Yields,
     figure_of_merit,
 )
-from cutflow_cli.selection.cut import Cut, Region
+from cutflow_cli.selection.cut import Cut
 from cutflow_cli.selection.cutflow import CutFlow
 
 #: The events that decide.
@@ -130,9 +130,7 @@ class _Search:
         self._fom = fom
         on_columns = opened.on_columns(flow)
         self.cuts = [step.cut for step in on_columns.steps]
-        self._active = [
-            number for number, step in enumerate(flow.steps) if step.active and step.cut.region is not Region.ALL
-        ]
+        self._active = [number for number, step in enumerate(flow.steps) if step.applied]
         self._start = list(self.cuts)
         self._dtypes = opened.events.dtypes
         self._events = _load(opened, on_columns)

@@ -56,7 +56,7 @@ class Text:
 
 def _flow(selections: Selections, flow: CutFlow) -> list[str]:
     title = describe(flow, selections) + (" (recommended)" if is_recommended(flow, selections) else "")
-    applied = [step for step in flow.steps if step.active and step.cut.region is not Region.ALL]
+    applied = [step for step in flow.steps if step.applied]
     left_out = [step for step in flow.steps if step not in applied]
     lines = [f"{title[0].upper()}{title[1:]}"]
     if applied:

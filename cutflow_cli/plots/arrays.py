@@ -42,14 +42,15 @@ class Shape:
         total = self.sumw.sum()
         if self.events == 0 or total <= 0:
             return None
-        return _fold(self.sumw) / total, np.sqrt(_fold(self.sumw2)) / total
+        return folded(self.sumw) / total, np.sqrt(folded(self.sumw2)) / total
 
 
-def _fold(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    folded = values[1:-1].copy()
-    folded[0] += values[0]
-    folded[-1] += values[-1]
-    return folded
+def folded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add under- and overflow, shape (bins + 2,), to the edge bins, shape (bins,)."""
+    shown = values[1:-1].copy()
+    shown[0] += values[0]
+    shown[-1] += values[-1]
+    return shown
 
 
 @dataclass(frozen=True, slots=True)

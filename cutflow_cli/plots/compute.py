@@ -23,7 +23,7 @@ from cutflow_cli.plots.stacking import Pile, before_cuts, n_minus_1, stack_of
 from cutflow_cli.plots.stacks import Stack
 from cutflow_cli.plots.stream import Consumer, PanelFiller, Population, fill_all, whole_sample
 from cutflow_cli.runs import Run
-from cutflow_cli.selection.cut import Cut, Region
+from cutflow_cli.selection.cut import Cut
 from cutflow_cli.selection.cutflow import CutFlow
 
 
@@ -185,9 +185,8 @@ def panel_populations(flow: CutFlow, sequential: bool) -> list[Population]:
     populations: list[Population] = []
     earlier: list[Cut] = []
     for step in flow.steps:
-        applied = step.active and step.cut.region is not Region.ALL
-        populations.append(Population(step.cut.observable, tuple(earlier), step.cut, applied, flow.hypothesis))
-        if sequential and applied:
+        populations.append(Population(step.cut.observable, tuple(earlier), step.cut, step.applied, flow.hypothesis))
+        if sequential and step.applied:
             earlier.append(step.cut)
     return populations
 

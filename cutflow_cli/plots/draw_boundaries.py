@@ -1,17 +1,27 @@
-"""Boundaries against another quantity, as in figures of scans and of cuts in bins: lines, axis and legend."""
+"""Boundaries against another quantity, as in figures of scans and of cuts in bins: panels, lines, axis and legend."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cutflow_cli.plots.backend import Axes, Figure, HandlerTuple, Line2D, MaxNLocator, Patch, ScalarFormatter
+from cutflow_cli.events.schema import FeatureInfo
+from cutflow_cli.plots.backend import (
+    Axes,
+    Figure,
+    FigureCanvasAgg,
+    HandlerTuple,
+    Line2D,
+    MaxNLocator,
+    Patch,
+    ScalarFormatter,
+)
 from cutflow_cli.plots.scan import Boundary
-from cutflow_cli.plots.style import BACKGROUND, SIGNAL
+from cutflow_cli.plots.style import BACKGROUND, SIGNAL, axis_label, fit, plain
 
 CUT = "black"
 #: How the bulk of each class is drawn, and its median; the signal is hatched, as in figures of scores.
@@ -29,9 +39,75 @@ _MARKERS: dict[bool, dict[str, Any]] = {
     False: {"marker": "o", "markersize": 3.5},
     True: {"marker": "s", "markersize": 4.5},
 }
-_BEYOND = CUT
 #: Inches: the title and two rows of the legend, and each further row.
 _HEADER, _ROW = 0.74, 0.17
+#: Inches: the frame of a panel, and the room around it.
+_WIDTH, _HEIGHT = 2.6, 1.9
+_LEFT, _RIGHT, _BELOW, _ABOVE = 0.78, 0.18, 0.5, 0.1
+
+
+class _Panel(Protocol):
+    """The cuts on one observable; `bins.BinsPanel` and `scan.ScanPanel` say what each is."""
+
+    @property
+    def feature(self) -> FeatureInfo: ...
+    @property
+    def above(self) -> Boundary: ...
+    @property
+    def below(self) -> Boundary: ...
+    @property
+    def signal(self) -> NDArray[np.float64] | None: ...
+    @property
+    def background(self) -> NDArray[np.float64] | None: ...
+
+
+PanelT = TypeVar("PanelT", bound=_Panel)
+
+
+def draw_grid(
+    title: str, label: str, places: NDArray[np.float64], panels: Sequence[PanelT], replicas: int,
+    draw: Callable[[Axes, PanelT], None], more: Sequence[Line2D] = (),
+) -> Figure:  # fmt: skip
+    """Draw a panel for each observable, under a title and a legend.
+
+    Args:
+        title: of the figure.
+        label: of the quantity against which boundaries are drawn.
+        places: where they are known, shape (places,).
+        panels: one for each observable.
+        replicas: how many replicas the bands come from.
+        draw: draws boundaries and classes of a panel, and scales the axis of the quantity.
+        more: what else is drawn, with its label.
+    """
+    columns = {1: 2, 2: 2, 4: 2}.get(len(panels), 3 if len(panels) <= 9 else 4)
+    rows = math.ceil(len(panels) / columns)
+    width = columns * (_LEFT + _WIDTH + _RIGHT)
+    shown = _entries([(_boundaries(panel), _limits(panel)) for panel in panels], replicas, more)
+    header = _HEADER + _ROW * max(0, math.ceil(len(shown) / _legend_columns(columns)) - 2)
+    height = rows * (_ABOVE + _HEIGHT + _BELOW) + header
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    for position, panel in enumerate(panels):
+        row, column = divmod(position, columns)
+        left = column * (_LEFT + _WIDTH + _RIGHT) + _LEFT
+        bottom = height - header - (row + 1) * (_ABOVE + _HEIGHT + _BELOW) + _BELOW
+        axes = figure.add_axes((left / width, bottom / height, _WIDTH / width, _HEIGHT / height))
+        draw(axes, panel)
+        _mark_beyond(axes, places, _boundaries(panel), _limits(panel))
+        _scale(axes, _limits(panel))
+        if all(np.isnan(one.values).all() for one in _boundaries(panel)):
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 2, "alpha": 0.8}
+            axes.text(0.5, 0.5, "never cut on", transform=axes.transAxes, ha="center", va="center", bbox=box)
+        fit(figure, axes.set_xlabel(label, labelpad=2), _WIDTH)
+        fit(figure, axes.set_ylabel(axis_label(panel.feature), labelpad=3), _HEIGHT + 0.3)
+    heading = figure.text(0.5, 1 - 0.08 / height, plain(title), ha="center", va="top", fontsize=11)
+    fit(figure, heading, width - 0.2)
+    _draw_legend(figure, shown, columns)
+    return figure
+
+
+def _boundaries(panel: _Panel) -> tuple[Boundary, Boundary]:
+    return panel.above, panel.below
 
 
 def parts(boundary: Boundary) -> Iterator[tuple[NDArray[np.float64], dict[str, Any]]]:
@@ -42,20 +118,14 @@ def parts(boundary: Boundary) -> Iterator[tuple[NDArray[np.float64], dict[str, A
             yield values, marker
 
 
-def limits(boundaries: Sequence[Boundary], classes: Sequence[NDArray[np.float64]]) -> tuple[float, float] | None:
+def _limits(panel: _Panel) -> tuple[float, float] | None:
     """Return the ends of an axis that shows the bulk of both classes and all boundaries but those far off.
 
     Far off is what lies further from the middle half of the boundaries and the bulk of the classes than these span; a
-    single such boundary would make all others look the same.
-
-    Args:
-        boundaries: on one observable.
-        classes: quantiles of both classes.
-
-    Returns:
-        Lower and upper end; None where nothing is finite.
+    single such boundary would make all others look the same. None where nothing is finite.
     """
-    cuts, bulk = _finite([one.values for one in boundaries]), _finite(classes)
+    cuts = _finite([one.values for one in _boundaries(panel)])
+    bulk = _finite([one for one in (panel.signal, panel.background) if one is not None])
     core = np.concatenate([np.quantile(cuts, (0.25, 0.75)) if len(cuts) else cuts, bulk])
     if not len(core):
         return None
@@ -73,8 +143,8 @@ def _finite(arrays: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     return found
 
 
-def scale(axes: Axes, ends: tuple[float, float] | None) -> None:
-    """Scale the axis of an observable; see `limits`."""
+def _scale(axes: Axes, ends: tuple[float, float] | None) -> None:
+    """Scale the axis of an observable; see `_limits`."""
     if ends is not None:
         axes.set_ylim(*ends)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
@@ -83,7 +153,7 @@ def scale(axes: Axes, ends: tuple[float, float] | None) -> None:
     axes.yaxis.set_major_formatter(formatter)
 
 
-def beyond(boundary: Boundary, ends: tuple[float, float] | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _beyond(boundary: Boundary, ends: tuple[float, float] | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Say which boundaries lie above the axis, and which below it, both of shape (targets,)."""
     low, high = ends or (-math.inf, math.inf)
     values = boundary.values
@@ -92,20 +162,20 @@ def beyond(boundary: Boundary, ends: tuple[float, float] | None) -> tuple[NDArra
     return values > high, values < low
 
 
-def mark_beyond(
+def _mark_beyond(
     axes: Axes, places: NDArray[np.float64], boundaries: Sequence[Boundary], ends: tuple[float, float] | None
 ) -> None:
     """Point up or down at the edge of an axis to boundaries beyond it."""
     for boundary in boundaries:
-        for found, edge, marker in zip(beyond(boundary, ends), (0.95, 0.05), "^v", strict=True):
+        for found, edge, marker in zip(_beyond(boundary, ends), (0.95, 0.05), "^v", strict=True):
             if found.any():
                 axes.plot(
-                    places[found], np.full(int(found.sum()), edge), ls="", marker=marker, markersize=5, color=_BEYOND,
+                    places[found], np.full(int(found.sum()), edge), ls="", marker=marker, markersize=5, color=CUT,
                     transform=axes.get_xaxis_transform(), zorder=4,
                 )  # fmt: skip
 
 
-def entries(
+def _entries(
     panels: Sequence[tuple[Sequence[Boundary], tuple[float, float] | None]], replicas: int, more: Sequence[Line2D] = ()
 ) -> list[tuple[Any, str]]:
     """Return handles and labels of a legend.
@@ -122,8 +192,8 @@ def entries(
     if any((one.outside & ~np.isnan(one.values)).any() for one in drawn):
         pair = tuple(Line2D([], [], color=CUT, **{**style, "ls": ""}, **_MARKERS[True]) for _, style in SIDES)
         found.append((pair, "kept above one, below the other"))
-    if any(np.any(beyond(one, ends)) for boundaries, ends in panels for one in boundaries):
-        pair = tuple(Line2D([], [], color=_BEYOND, ls="", marker=marker, markersize=5) for marker in "^v")
+    if any(np.any(_beyond(one, ends)) for boundaries, ends in panels for one in boundaries):
+        pair = tuple(Line2D([], [], color=CUT, ls="", marker=marker, markersize=5) for marker in "^v")
         found.append((pair, "boundary beyond the axis"))
     if replicas > 1:
         found.append((Patch(facecolor=(CUT, 0.22)), f"16–84% of {replicas} replicas"))
@@ -134,12 +204,7 @@ def entries(
     return found
 
 
-def header_height(columns: int, shown: int) -> float:
-    """Return the height in inches of a title, and a legend of so many entries over panels in so many columns."""
-    return _HEADER + _ROW * max(0, math.ceil(shown / _legend_columns(columns)) - 2)
-
-
-def draw_legend(figure: Figure, shown: Sequence[tuple[Any, str]], columns: int) -> None:
+def _draw_legend(figure: Figure, shown: Sequence[tuple[Any, str]], columns: int) -> None:
     """Draw a legend below the title."""
     handles, labels = zip(*shown, strict=True)
     separate = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,16 +99,21 @@ def mass_curves(run: Run, name: str, metrics: Iterable[MetricRow], split: Split)
     )  # fmt: skip
 
 
-def _curve(metric: str, rows: list[MetricRow | None]) -> MassCurve:
-    def numbers(values: Iterable[float | None], missing: float) -> NDArray[np.float64]:
-        return np.array([missing if value is None else value for value in values], dtype=np.float64)
-
+def _curve(metric: str, rows: Sequence[MetricRow | None]) -> MassCurve:
     return MassCurve(
         metric,
-        numbers((row.value if row else None for row in rows), math.nan),
-        numbers((row.stat_error if row else None for row in rows), 0.0),
-        numbers((row.replica_spread if row else None for row in rows), 0.0),
+        column(rows, "value", math.nan),
+        column(rows, "stat_error", 0.0),
+        column(rows, "replica_spread", 0.0),
     )
+
+
+def column(
+    rows: Sequence[MetricRow | None], name: Literal["value", "stat_error", "replica_spread"], missing: float
+) -> NDArray[np.float64]:
+    """Return a number of each row, shape (rows,), and another where there is no row or none in it."""
+    found = (getattr(row, name, None) for row in rows)
+    return np.array([missing if value is None else value for value in found], dtype=np.float64)
 
 
 def _undefined(found: dict[str, dict[float, MetricRow]], masses: int) -> str | None:

@@ -79,20 +79,19 @@ def shade_kept(axes: Axes, step: LearnedCut, cut: Cut, *, errors: bool = True) -
         errors: whether to draw bands of the boundaries' errors.
     """
     low, high = axes.get_xlim()
-    applied = step.active and step.cut.region is not Region.ALL
     if isinstance(cut, BinnedCut) and not cut.is_range:
-        if applied:
+        if step.applied:
             _shade_bins(axes, cut)
         return
-    if applied:
+    if step.applied:
         for start, end in kept_intervals(cut, low, high):
             axes.axvspan(start, end, facecolor=pale(KEPT), linewidth=0, zorder=0)
-    style: dict[str, Any] = {"color": "black", "ls": "--", "lw": 1.0} if applied else {"color": _GREY, "ls": ":"}
+    style: dict[str, Any] = {"color": "black", "ls": "--", "lw": 1.0} if step.applied else {"color": _GREY, "ls": ":"}
     for value, error in ((cut.lower, step.lower_error), (cut.upper, step.upper_error)):
         if value is None or not low <= value <= high:
             continue
         axes.axvline(value, zorder=4, **style)
-        if errors and error is not None and error > 0 and applied:
+        if errors and error is not None and error > 0 and step.applied:
             axes.axvspan(max(value - error, low), min(value + error, high), color="black", alpha=0.25, lw=0, zorder=4)
 
 
@@ -116,7 +115,7 @@ def kept_entries(steps: Iterable[LearnedCut], *, errors: bool = True) -> list[tu
         steps: of all panels.
         errors: whether boundaries have bands.
     """
-    cuts = [step.cut for step in steps if step.active and step.cut.region is not Region.ALL]
+    cuts = [step.cut for step in steps if step.applied]
     in_bins = [isinstance(cut, BinnedCut) and not cut.is_range for cut in cuts]
     with_bands = errors and not (cuts and all(isinstance(cut, BinnedCut) for cut in cuts))
     boundary = "boundary ± error" if with_bands else "boundary"

@@ -124,7 +124,7 @@ def _panel(run: Run, observable: str, flows: Sequence[CutFlow], samples: Sequenc
 def _step_on(flow: CutFlow, observable: str) -> LearnedCut | None:
     """Return the step of a flow that cuts on an observable; None if it does not apply one."""
     for step in flow.steps:
-        if step.cut.observable == observable and step.active and step.cut.region is not Region.ALL:
+        if step.cut.observable == observable and step.applied:
             return step
     return None
 

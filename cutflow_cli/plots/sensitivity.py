@@ -14,6 +14,7 @@ from cutflow_cli.evaluation.rows import MetricRow
 from cutflow_cli.events.schema import Split
 from cutflow_cli.metrics.figures_of_merit import MIN_EFFECTIVE_EVENTS
 from cutflow_cli.plots.learned import mass_label
+from cutflow_cli.plots.masses import column
 from cutflow_cli.runs import Run
 
 _EFFECTIVE = "background_n_eff"
@@ -119,13 +120,10 @@ def sensitivity_of(run: Run, name: str, metrics: Iterable[MetricRow], split: Spl
 
 
 def _series(name: str, rows: Sequence[MetricRow | None], effective: Sequence[MetricRow | None]) -> Series:
-    def numbers(values: Iterable[float | None], missing: float) -> NDArray[np.float64]:
-        return np.array([missing if value is None else value for value in values], dtype=np.float64)
-
     return Series(
         name,
-        numbers((row.value if row else None for row in rows), math.nan),
-        numbers((row.stat_error if row else None for row in rows), 0.0),
-        numbers((row.replica_spread if row else None for row in rows), 0.0),
-        numbers((row.value if row else None for row in effective), math.inf) < MIN_EFFECTIVE_EVENTS,
+        column(rows, "value", math.nan),
+        column(rows, "stat_error", 0.0),
+        column(rows, "replica_spread", 0.0),
+        column(effective, "value", math.inf) < MIN_EFFECTIVE_EVENTS,
     )

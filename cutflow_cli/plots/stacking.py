@@ -24,7 +24,7 @@ from cutflow_cli.plots.stream import Population
 from cutflow_cli.runs import Run
 from cutflow_cli.selection.binned import BinnedCut
 from cutflow_cli.selection.cut import Region
-from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
+from cutflow_cli.selection.cutflow import CutFlow
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def n_minus_1(run: Run, dtypes: Mapping[str, str]) -> Pile | None:
     flows = tuple(_rounded(flow, dtypes) for flow in shown_flows(run))
     shown: list[Shown] = []
     for flow in flows:
-        applied = [step for step in flow.steps if _applied(step)]
+        applied = [step for step in flow.steps if step.applied]
         for position, step in enumerate(applied):
             if isinstance(step.cut, BinnedCut) and step.cut.is_range:
                 continue
@@ -120,10 +120,6 @@ def _rounded(flow: CutFlow, dtypes: Mapping[str, str]) -> CutFlow:
     """Round boundaries; those on a column that is not there are left, and reading it says so."""
     steps = (replace(step, cut=step.cut.rounded(dtypes.get(step.cut.observable, "float64"))) for step in flow.steps)
     return replace(flow, steps=tuple(steps))
-
-
-def _applied(step: LearnedCut) -> bool:
-    return step.active and step.cut.region is not Region.ALL
 
 
 def stack_of(

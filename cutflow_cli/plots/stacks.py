@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.metrics.estimate import Estimate
 from cutflow_cli.metrics.yields import Sums
+from cutflow_cli.plots.arrays import folded
 from cutflow_cli.plots.binning import Binning
 from cutflow_cli.selection.cut import Cut
 from cutflow_cli.selection.cutflow import LearnedCut
@@ -56,14 +57,7 @@ class Counts:
         """
         if not fold:
             return self.sumw[1:-1].copy(), np.sqrt(self.sumw2[1:-1])
-        return _folded(self.sumw), np.sqrt(_folded(self.sumw2))
-
-
-def _folded(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    folded = values[1:-1].copy()
-    folded[0] += values[0]
-    folded[-1] += values[-1]
-    return folded
+        return folded(self.sumw), np.sqrt(folded(self.sumw2))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,11 @@ class LearnedCut:
     note: str | None = None
     bins: tuple[LearnedCut, ...] = ()
 
+    @property
+    def applied(self) -> bool:
+        """Whether the flow applies it and it has a boundary, so that it may drop events."""
+        return self.active and self.cut.region is not Region.ALL
+
     @classmethod
     def from_bins(cls, binned_in: str, edges: tuple[float, ...], bins: tuple[LearnedCut, ...]) -> LearnedCut:
         """Put together what was learned in each bin of an observable.
@@ -104,7 +109,7 @@ class CutFlow:
     @property
     def cuts(self) -> tuple[Cut, ...]:
         """The cuts that are applied, in order: active, and with a boundary."""
-        return tuple(step.cut for step in self.steps if step.active and step.cut.region is not Region.ALL)
+        return tuple(step.cut for step in self.steps if step.applied)
 
     @property
     def observables(self) -> tuple[str, ...]:

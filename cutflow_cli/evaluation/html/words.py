@@ -13,7 +13,6 @@ from cutflow_cli.evaluation.printed import NOTHING, PrintedTable, listed
 from cutflow_cli.evaluation.report import Report, ReportManifest
 from cutflow_cli.events.schema import FeatureInfo
 from cutflow_cli.runs import Run
-from cutflow_cli.selection.cut import Region
 from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 
 #: Runs that a title names; of more it says how many.
@@ -185,7 +184,7 @@ def selections_of(record: Mapping[str, Any], run: Run) -> tuple[Selection, ...]:
         Selection(
             "the selection" if flow.hypothesis is None else f"mass {flow.hypothesis:g}",
             _applied(flow, units),
-            tuple(_unused(step) for step in flow.steps if not _is_applied(step)),
+            tuple(_unused(step) for step in flow.steps if not step.applied),
         )
         for flow in run.flows
         if flow.kind == "consensus" and flow.working_point == record["working_point"]
@@ -204,12 +203,8 @@ def _applied(flow: CutFlow, units: Mapping[str, str | None]) -> tuple[str, ...]:
     return tuple(
         short_cut(step.cut) + (f" {unit}" if (unit := units.get(step.cut.observable)) else "")
         for step in flow.steps
-        if _is_applied(step)
+        if step.applied
     )
-
-
-def _is_applied(step: LearnedCut) -> bool:
-    return step.active and step.cut.region is not Region.ALL
 
 
 def _unused(step: LearnedCut) -> str:
