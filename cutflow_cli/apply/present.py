@@ -12,8 +12,6 @@ from cutflow_cli.evaluation.printed import NOTHING, PrintedTable
 
 #: Groups that are shown beside each other, and how many there may be to be shown at all; the sum is shown always.
 _BESIDE, _MOST_GROUPS = 3, 12
-#: Characters of a condition in a table; a longer one is cut.
-_CUT = 60
 
 
 def tables(applied: Applied) -> Iterator[PrintedTable]:
@@ -61,8 +59,7 @@ def _table(applied: Applied, flow: AppliedFlow, groups: list[GroupFlow], footnot
         header += [f"{_name(flow, group)}\nevents", "\nshare", *(["\nΣw ± √Σw²"] if applied.weighted else [])]
     rows = []
     for position, first in enumerate(groups[0].steps):
-        cut = first.short or first.cut
-        cells = [cut if len(cut) <= _CUT else f"{cut[: _CUT - 1]}…"]
+        cells = [first.short or first.cut]
         for group in groups:
             step = group.steps[position]
             cells += [str(step.events), _share(group, step, weighted=applied.weighted)]

@@ -162,10 +162,7 @@ def apply(
     if json:
         terminal.result_json(applied.as_json())
     else:
-        for table in tables(applied):
-            terminal.table(table.title, table.header, table.rows)
-            for line in table.footnotes:
-                terminal.result(line)
+        terminal.tables(tables(applied))
     if applied.out is not None:
         terminal.note(f"{applied.out}: {'written' if applied.written else 'already done'}")
     if applied.cut_flow is not None:

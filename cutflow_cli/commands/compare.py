@@ -57,11 +57,7 @@ def compare(
     if as_json:
         terminal.result_json({**asdict(found), "agree": not differing, "compared": found.total})
     else:
-        for table in comparison_tables(found, (str(first), str(second))):
-            terminal.table(table.title, table.header, table.rows)
-            for line in table.footnotes:
-                terminal.result(line)
-            terminal.result("")
+        terminal.tables(comparison_tables(found, (str(first), str(second))))
     how = "exactly" if found.exact else f"within {sigma:g} standard deviations"
     if not differing:
         if not as_json:

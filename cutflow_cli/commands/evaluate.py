@@ -83,6 +83,14 @@ def evaluate(
     stability: Annotated[
         bool, typer.Option("--stability", help="Print what moving each boundary by its error, 1 and 5 % does to Z.")
     ] = False,
+    details: Annotated[
+        bool | None,
+        typer.Option(
+            "--details/--no-details",
+            help="Print every table, or only those that compare runs; the report and --json have all of it anyway.",
+            show_default="details of one or two runs",
+        ),
+    ] = None,
     figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw figures (needs matplotlib).")] = True,
     style: Annotated[
         str | None,
@@ -125,8 +133,9 @@ def evaluate(
 ) -> None:
     """Apply the selections and scores of runs to events, and compare them.
 
-    Printed are the runs side by side, the background at equal signal efficiency, and for the working point of each
-    run figures of merit, cut flows, train against test; the files hold all working points and replicas.
+    Printed are the runs side by side, the background at equal signal efficiency, and, of one or two runs or with
+    --details, for the working point of each figures of merit, cut flows, train against test; the files hold all
+    working points and replicas.
     Cut flows begin at all events where the events file says what its preselection removed.
 
     Where the events file has systematic variations, selections are counted under each, and their shifts of the
@@ -177,15 +186,17 @@ def evaluate(
         terminal.result_json(report.as_json())
     else:
         from cutflow_cli.evaluation.inputs import printed_runs
-        from cutflow_cli.evaluation.present import printed_tables
+        from cutflow_cli.evaluation.present import MAX_DETAILED_RUNS, printed_tables
 
         opened = printed_runs(report.manifest.runs)
-        for table in printed_tables(report, opened, stability=stability):
-            terminal.table(table.title, table.header, table.rows)
-            for line in table.footnotes:
-                terminal.result(line)
-            if table.footnotes:
-                terminal.result("")
+        if details is None:
+            details = len(opened) <= MAX_DETAILED_RUNS
+        terminal.tables(printed_tables(report, opened, stability=stability, details=details, width=terminal.width()))
+        if not details:
+            terminal.result(
+                "selections, all figures of merit, cut flows and the rest: "
+                f"{out / 'report.html'} and the Parquet files beside it, or --details"
+            )
         terminal.result(f"report: {out}")
     if report.empty_runs:
         name = report.empty_runs[0]

@@ -164,11 +164,7 @@ def _cut_flows(parts: list[Path], out: Path, *, force: bool, as_json: bool) -> N
         rows = [as_record(row) for row in merged.rows]
         terminal.result_json({"out": str(out), **asdict(merged.origin), "cutflow": rows})
     else:
-        for table in merged_tables(merged):
-            terminal.table(table.title, table.header, table.rows)
-            for line in table.footnotes:
-                terminal.result(line)
-            terminal.result("")
+        terminal.tables(merged_tables(merged))
     terminal.note(f"{out}: {f'sum of {len(parts)} cut flows' if merged.written else 'already done'}")
 
 

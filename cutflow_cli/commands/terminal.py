@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import textwrap
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
-#: Width up to which tables grow: nothing is cut off, in a log or on a narrow terminal.
+from cutflow_cli.evaluation.printed import PrintedTable, column_blocks, room_for_names
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+#: What rich is told of the screen, both or it takes a dumb terminal for 80 wide: it would cut cells off.
 _NO_LIMIT = 10_000
+#: Characters that are left to the first column of a table at least, where a narrow terminal has it folded.
+_LEAST_NAME = 20
 #: Characters of JSON that somebody may read. To indent takes five times as long.
 _READABLE = 100_000
 #: Seconds between plain progress lines off a terminal, unless this variable of the environment says otherwise.
@@ -41,28 +50,71 @@ def result_json(value: Any) -> None:  # noqa: ANN401  (anything JSON can hold)
     typer.echo(json.dumps(value, indent=2, default=str) if len(text) < _READABLE else text)
 
 
-def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, stderr: bool = False) -> None:
+def width() -> int | None:
+    """Return the columns of the terminal that results go to; None for a pipe, a file or a terminal that has no width.
+
+    As everywhere, the variable COLUMNS of the environment comes before what the terminal says.
+    """
+    return (shutil.get_terminal_size(fallback=(0, 0)).columns or None) if sys.stdout.isatty() else None
+
+
+def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, footnotes: Sequence[str] = ()) -> None:
     """Print a table; the first column is text, the others are aligned to the right.
+
+    On a terminal that is narrower than the table its columns are printed in blocks, one below the other, each of which
+    begins with the first column; lines of text are folded between words. No cell is ever cut. In a pipe or a file
+    a table is as wide as it is.
 
     Args:
         title: printed above it.
         header: names of the columns.
         rows: cells, already formatted.
-        stderr: print to stderr, for a table that is not the result.
+        footnotes: lines printed below it, and an empty one after these.
     """
-    from rich import box
     from rich.console import Console
+
+    room = width()
+    console = Console(file=sys.stdout, width=_NO_LIMIT, height=_NO_LIMIT, highlight=False, markup=False)
+    console.print(_folded(title, room), style="italic")  # on its own: rich would fold it to the width of the table
+    if room is not None:
+        rows = _with_room(header, rows, room)
+    for block in column_blocks(header, rows, room):
+        console.print(_drawn([header[column] for column in block], [[row[column] for column in block] for row in rows]))
+    for line in footnotes:
+        result(_folded(line, room))
+    if footnotes:
+        result("")
+
+
+def tables(laid_out: Iterable[PrintedTable]) -> None:
+    """Print tables that the library has laid out, with their footnotes."""
+    for one in laid_out:
+        table(one.title, one.header, one.rows, footnotes=one.footnotes)
+
+
+def _drawn(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    from rich import box
     from rich.table import Table
 
-    stream = sys.stderr if stderr else sys.stdout
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, name in enumerate(header):
         drawn.add_column(name, justify="left" if position == 0 else "right", no_wrap=True)
     for row in rows:
         drawn.add_row(*row)
-    console = Console(file=stream, width=_NO_LIMIT, highlight=False, markup=False)
-    console.print(title, style="italic")  # on its own: as the table's it would be folded to the width of the table
-    console.print(drawn)  # as wide as its cells: a narrow terminal wraps lines, but no digit is lost
+    return drawn
+
+
+def _with_room(header: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[list[str]]:
+    """Fold the first column where the terminal has no room for it beside the widest of the others."""
+    left = max(room_for_names(header, rows, room), _LEAST_NAME)
+    return [[_folded(row[0], left), *row[1:]] for row in rows]
+
+
+def _folded(text: str, room: int | None) -> str:
+    """Fold a line between words; a path or a number stays whole."""
+    if room is None or len(text) <= room:
+        return text
+    return textwrap.fill(text, room, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 class Progress(Protocol):

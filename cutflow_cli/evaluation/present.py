@@ -17,11 +17,11 @@ from cutflow_cli.evaluation.detail_tables import (
 )
 from cutflow_cli.evaluation.many_points import hypothesis_tables
 from cutflow_cli.evaluation.numbers import compact, effective, error_alone, short_cut, with_errors
-from cutflow_cli.evaluation.printed import NOTHING, WIDTH, Notes, PrintedTable, short_point
+from cutflow_cli.evaluation.printed import NOTHING, WIDTH, Notes, PrintedTable, column_blocks, short_point
 from cutflow_cli.evaluation.report import Report
 from cutflow_cli.evaluation.rows import MetricRow
 from cutflow_cli.evaluation.scan_tables import scan_tables
-from cutflow_cli.evaluation.side_by_side import side_by_side_tables
+from cutflow_cli.evaluation.side_by_side import formula_lines, side_by_side_tables
 from cutflow_cli.evaluation.variation_tables import variation_tables
 from cutflow_cli.events.schema import SPLITS
 from cutflow_cli.metrics.curve_summary import shown_metrics
@@ -34,6 +34,11 @@ from cutflow_cli.selection.cutflow import CutFlow, LearnedCut
 
 #: Mass points of a run whose selections are printed one by one; more are summed up in a table of their own.
 MAX_HYPOTHESES = 4
+#: Runs up to which all is printed of each, unless asked for; of more, what compares them.
+MAX_DETAILED_RUNS = 2
+#: Sections that compare runs. Runs with many mass points have their numbers in the second one only.
+_COMPARING = ("Runs side by side", "Hypotheses")
+_MOVED = "Boundaries moved"
 _COUNTS = ("tp", "fp", "tn", "fn")
 #: What maxima over thresholds are worth.
 _MAXIMUM = (
@@ -56,7 +61,12 @@ class PrintedSection:
 
 
 def printed_tables(
-    report: Report, runs: Sequence[tuple[str, Run]], *, stability: bool = False
+    report: Report,
+    runs: Sequence[tuple[str, Run]],
+    *,
+    stability: bool = False,
+    details: bool = True,
+    width: int | None = None,
 ) -> Iterator[PrintedTable]:
     """Lay a report out: runs side by side, what they learned, their numbers, cut flows, train against test.
 
@@ -66,13 +76,16 @@ def printed_tables(
         report: the report.
         runs: the runs evaluated and what the report calls them.
         stability: also what moving each boundary does.
+        details: also the tables of each run, not only those that compare runs.
+        width: characters into which the table of all metrics is divided; None for those that tables keep to.
     """
-    for section in printed_sections(report, runs, stability=stability):
-        yield from section.tables
+    for section in printed_sections(report, runs, stability=stability, width=width):
+        if details or section.title in (*_COMPARING, _MOVED):  # the last is there only where it is asked for
+            yield from section.tables
 
 
 def printed_sections(
-    report: Report, runs: Sequence[tuple[str, Run]], *, stability: bool = False
+    report: Report, runs: Sequence[tuple[str, Run]], *, stability: bool = False, width: int | None = None
 ) -> Iterator[PrintedSection]:
     """Lay a report out as `printed_tables` does, table by table of one kind; for the arguments see there."""
     detailed = _detailed(report)
@@ -83,11 +96,11 @@ def printed_sections(
         ("Hypotheses", hypothesis_tables(report)),
         ("Numbers of cuts", budget_tables(runs)),
         ("Selections", _selection_tables(runs, detailed)),
-        ("Figures of merit", metric_tables(report)),
+        ("Figures of merit", metric_tables(report, WIDTH if width is None else width)),
         ("Cut flows", cut_flow_tables(report, runs, detailed)),
         ("Signal against background", totals_tables(report, runs, detailed)),
         ("Without one cut", n_minus_1_tables(report, runs, detailed)),
-        ("Boundaries moved", moved),
+        (_MOVED, moved),
         ("Systematic variations", variation_tables(report, detailed)),
         ("Overlap of selections", overlap_table(report)),
         ("Correlations of features", correlation_table(report)),
@@ -167,8 +180,11 @@ def _optional(value: float | None, form: str) -> str:
     return NOTHING if value is None else format(value, form)
 
 
-def metric_tables(report: Report) -> Iterator[PrintedTable]:
-    """Lay out the quoted numbers, one column for each selection, as many to a table as there is room."""
+def metric_tables(report: Report, width: int = WIDTH) -> Iterator[PrintedTable]:
+    """Lay out the quoted numbers, one column for each selection, as many to a table as there is room.
+
+    Tables of their own rather than blocks of one: each has the notes of its own cells.
+    """
     detailed = _detailed(report)
     cells: dict[str, dict[str, MetricRow]] = {}
     for row in report.headline:
@@ -190,11 +206,11 @@ def metric_tables(report: Report) -> Iterator[PrintedTable]:
             return NOTHING
         return _metric_cell(row, unsteady.get((row.run, row.working_point, row.hypothesis, row.metric)), notes)
 
-    columns = list(cells)
-    while columns:
-        table, used = _metric_table(report, cells, columns, shown)
-        yield table
-        columns = columns[used:]
+    if not cells:
+        return
+    whole = _metric_table(report, cells, list(cells), shown)
+    for block in column_blocks(whole.header, whole.rows, width):
+        yield _metric_table(report, cells, [whole.header[column] for column in block[1:]], shown)
 
 
 def _column_of(report: Report, run: str) -> str:
@@ -209,8 +225,8 @@ def _metric_table(
     cells: dict[str, dict[str, MetricRow]],
     columns: Sequence[str],
     shown: Callable[[MetricRow | None, Notes], str],
-) -> tuple[PrintedTable, int]:
-    """Lay out as many columns as fit, at least one; return the table and how many those are."""
+) -> PrintedTable:
+    """Lay out the columns of some selections."""
     curves = any(run["curve"] in ("score", "working points") for run in report.manifest.runs)
     known = any(cells[name].get("punzi_sigma_min") and _known(cells[name]["punzi_sigma_min"]) for name in cells)
     metrics = [name for name in METRICS if known or name != "punzi_sigma_min"]
@@ -218,26 +234,17 @@ def _metric_table(
     of_curves = shown_metrics(list(report.formulas))
     metrics += list(of_curves) if curves else []
     titles = TITLES | of_curves | {name: name for name in report.formulas}
-    width = max(len(titles[metric]) for metric in metrics)
-    for used in range(1, len(columns) + 1):
-        notes = Notes()
-        rows = [
-            (titles[metric], *(shown(cells[name].get(metric), notes) for name in columns[:used])) for metric in metrics
-        ]
-        rows = [row for row in rows if any(cell != NOTHING for cell in row[1:])]
-        rows.insert(0, ("method", *(next(iter(cells[name].values())).method for name in columns[:used])))
-        maxima = any(row[0] in of_curves.values() and row[0].startswith("max ") for row in rows)
-        width += 2 + max(len(columns[used - 1]), *(len(row[used]) for row in rows))
-        if used > 1 and width > WIDTH:
-            break
-        table = PrintedTable(
-            _metric_title(report),
-            ("", *columns[:used]),
-            tuple(rows),
-            (_metric_meaning(report), *_formula_lines(report), *(_MAXIMUM if maxima else ()), *notes.lines),
-        )
-        taken = used
-    return table, taken
+    notes = Notes()
+    rows = [(titles[metric], *(shown(cells[name].get(metric), notes) for name in columns)) for metric in metrics]
+    rows = [row for row in rows if any(cell != NOTHING for cell in row[1:])]
+    rows.insert(0, ("method", *(next(iter(cells[name].values())).method for name in columns)))
+    maxima = any(row[0] in of_curves.values() and row[0].startswith("max ") for row in rows)
+    return PrintedTable(
+        _metric_title(report),
+        ("", *columns),
+        tuple(rows),
+        (_metric_meaning(report), *formula_lines(report), *(_MAXIMUM if maxima else ()), *notes.lines),
+    )
 
 
 def _known(row: MetricRow) -> bool:
@@ -256,10 +263,6 @@ def _metric_meaning(report: Report) -> str:
     scored = report.manifest.systematic_variations and any(run["curve"] == "score" for run in report.manifest.runs)
     but = " (maxima over the thresholds of a score: without these shifts)" if scored else ""
     return f"{meaning}; σ_B = {report.background_uncertainty}{but}"
-
-
-def _formula_lines(report: Report) -> tuple[str, ...]:
-    return tuple(f"{name} = {text}" for name, text in report.formulas.items() if name != text)
 
 
 def _metric_cell(row: MetricRow, unsteady: str | None, notes: Notes) -> str:

@@ -42,10 +42,10 @@ def comparison_tables(found: CutFlowComparison, files: tuple[str, str]) -> Itera
                 for process, those in processes.items()
                 for number, one in enumerate(those)
             ]
-            last = ("second − first",) if found.exact else ("(second − first)/σ", "of efficiency")
+            last = ("second − first",) if found.exact else ("(second − first)/σ\nof yield", "\nof efficiency")
             yield PrintedTable(
                 f"{title}, {counted(found.split)}: yields and simulated events; first {files[0]}, second {files[1]}",
-                ("", "first", "raw", "second", "raw", *last, ""),
+                ("", "first\nyield", "\nraw", "second\nyield", "\nraw", *last, ""),
                 tuple(rows),
                 ("± statistical error", *(["both count the same events"] if found.same_events else [])),
             )

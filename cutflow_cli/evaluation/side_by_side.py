@@ -101,6 +101,11 @@ def _cell(row: MetricRow | None, notes: Notes) -> str:
     return compact(row.value, row.stat_error)
 
 
+def formula_lines(report: Report) -> tuple[str, ...]:
+    """Say what figures of merit of the user's own are, where their names don't."""
+    return tuple(f"{name} = {text}" for name, text in report.formulas.items() if name != text)
+
+
 def _explained(report: Report) -> tuple[str, ...]:
     kinds = {str(run["name"]): run["curve"] for run in report.manifest.runs}
     last = next(reversed(report.formulas), "ACC")
@@ -108,6 +113,8 @@ def _explained(report: Report) -> tuple[str, ...]:
     lines = [
         f"± statistical error; ε_s to {last}: at the working point of the run (ACC: raw accuracy); AUC to max: of its "
         "curve; R50: 1/ε_b at ε_s = 0.5",
+        f"Asimov Z: σ_B = {report.background_uncertainty}",
+        *formula_lines(report),
         f"max S/√(S+B): over the points of the curve that keep {least:g} effective background events, chosen on these "
         "events, hence biased upwards",
     ]

@@ -300,6 +300,8 @@ def test_help_states_defaults(run_here):
         "--split",
         "[default: test]",
         "[default: figures]",
+        "--no-details",
+        "[default: (details of one or two runs)]",
         "--background-systematic",
         "--working-point",
         "--json",

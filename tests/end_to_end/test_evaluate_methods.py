@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -37,8 +38,10 @@ def place(run_here, tmp_path_factory):
     for method, options in METHODS.items():
         run("train", method, "events.parquet", "--out", f"runs/{method}", *options)
     runs = [f"runs/{method}" for method in METHODS]
-    done = run("evaluate", *runs, "--data", "events.parquet", "--out", "report", "--no-figures")
-    (folder / "printed.txt").write_text(done.stdout)
+    evaluate = ("evaluate", *runs, "--data", "events.parquet", "--out", "report", "--no-figures")
+    done = run(*evaluate)
+    (folder / "brief.txt").write_text(done.stdout)
+    (folder / "printed.txt").write_text(run(*evaluate, "--details").stdout)
     (folder / "said.txt").write_text(done.stderr)
     return folder
 
@@ -85,6 +88,44 @@ def test_one_table_of_all_methods_comes_first(place):
         "Consensus on train against test",
     ):
         assert table(place, title)
+
+
+def test_of_many_runs_only_what_compares_them_is_printed(place):
+    """And a line that says where the rest is; what is printed, with details or without, is not part of the report."""
+    brief = (place / "brief.txt").read_text()
+    full = (place / "printed.txt").read_text()
+    *compared, pointer, last = brief.splitlines()
+    assert full.startswith(table(place, "Runs side by side"))
+    assert set(compared) < set(full.splitlines())
+    assert pointer.endswith(f": {Path('report', 'report.html')} and the Parquet files beside it, or --details")
+    assert (place / "report" / "report.html").is_file()
+    assert last == "report: report"
+    titles = [
+        line for line in compared if line and not line.startswith(" ") and not re.match(r"\[|±|curve|max|ε", line)
+    ]
+    for title in (
+        "Runs side by side on events.parquet, split test, 50 fb⁻¹",
+        "Background efficiency at equal signal efficiency",
+        "Background efficiency at the signal efficiency of each selection",
+        "Hypotheses of punzi: consensus, split test",  # the only table that has numbers of it
+        "Asimov Z: σ_B = MC statistics",
+    ):
+        assert title in titles
+    for left_out in ("Working points", "Selection ", "Consensus on", "Cut flow", "Without one cut", "Linear"):
+        assert left_out in full
+        assert left_out not in brief
+    assert "already done" not in (place / "said.txt").read_text()
+
+
+def test_details_and_boundaries_are_printed_when_asked_for(place, run_here):
+    arguments = ("evaluate", "runs/lcf-parallel", "runs/cut-and-count", "--data", "events.parquet", "--no-figures")
+    two = run_here(*arguments, "--out", "two", cwd=place).stdout
+    assert "Cut flow" in two
+    assert "--details" not in two
+    brief = run_here(*arguments, "--out", "two", "--no-details", "--stability", cwd=place).stdout
+    assert "Cut flow" not in brief
+    assert "each boundary" in brief  # asked for by itself
+    assert "--details" in brief
 
 
 def test_area_is_that_of_the_scores_in_the_events(place):
