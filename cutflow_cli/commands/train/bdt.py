@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from cutflow_cli.commands.train import options
-from cutflow_cli.commands.train.options import TRAINING, Device
-from cutflow_cli.commands.train.running import Request, given, run_method
+from cutflow_cli.commands.train.options import TRAINING
+from cutflow_cli.commands.train.request import Request, command, given
+from cutflow_cli.commands.train.running import run_method
 
 HELP = "Boosted decision trees: a score, and the cut on it that a figure of merit prefers."
 
@@ -29,13 +31,10 @@ class Backend(StrEnum):
     SKLEARN = "sklearn"
 
 
-def bdt(
-    events: options.Events,
-    out: options.Out,
-    features: options.Features = None,
-    split: options.Split = None,
-    split_seed: options.SplitSeed = 0,
-    folds: options.FoldCount = None,
+@dataclass(frozen=True, slots=True)
+class BdtRequest(Request):
+    """What trees can be asked."""
+
     preset: Annotated[
         Preset | None,
         typer.Option(
@@ -43,8 +42,8 @@ def bdt(
             "scikit-learn's 100 trees of depth 3, or cabin (arXiv:2502.08615), XGBoost's 500 of depth 3.",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
-    settings: options.SettingsFile = None,
+    ] = None
+    settings: options.SettingsFile = None
     backend: Annotated[
         Backend | None,
         typer.Option(
@@ -52,15 +51,15 @@ def bdt(
             show_default="xgboost",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     trees: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Trees at most.", show_default="1000", rich_help_panel=TRAINING),
-    ] = None,
+    ] = None
     depth: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, max=30, help="Depth of each.", show_default="4", rich_help_panel=TRAINING),
-    ] = None,
+    ] = None
     learning_rate: Annotated[
         float | None,
         typer.Option(
@@ -69,7 +68,7 @@ def bdt(
             show_default="0.1",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     subsample: Annotated[
         float | None,
         typer.Option(
@@ -78,7 +77,7 @@ def bdt(
             show_default="1",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     min_child_weight: Annotated[
         float | None,
         typer.Option(
@@ -88,7 +87,7 @@ def bdt(
             show_default="10",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     early_stopping: Annotated[
         int | None,
         typer.Option(
@@ -99,38 +98,22 @@ def bdt(
             show_default="20 if there is a validation split",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
-    class_weights: options.ClassWeights = None,
-    negative_weights: options.NegativeWeights = None,
-    bootstrap: options.NeededBootstrap = None,
-    fom: options.Fom = None,
-    min_effective_events: options.MinEffectiveEvents = None,
-    fixed_threshold: options.FixedThreshold = None,
-    replicas: options.Replicas = "1",
-    seed: options.Seed = 0,
-    device: options.DeviceOption = Device.AUTO,
-    threads: options.Threads = None,
-    force: options.Force = False,
-    fresh: options.Fresh = False,
-    time_limit: options.TimeLimit = None,
-    keep_state: options.KeepState = False,
-    as_json: options.AsJson = False,
-) -> None:
+    ] = None
+    class_weights: options.ClassWeights = None
+    negative_weights: options.NegativeWeights = None
+    bootstrap: options.NeededBootstrap = None
+    fom: options.Fom = None
+    min_effective_events: options.MinEffectiveEvents = None
+    fixed_threshold: options.FixedThreshold = None
+
+
+@command(BdtRequest)
+def bdt(request: BdtRequest) -> None:
     """Grow boosted decision trees as asked."""
     from cutflow_cli.models.bdt.model import BoostedTrees
     from cutflow_cli.models.bdt.settings import PRESETS, BdtSettings
     from cutflow_cli.models.settings import checked_settings
 
-    chosen = given(
-        preset=preset, backend=backend, trees=trees, depth=depth, learning_rate=learning_rate, subsample=subsample,
-        min_child_weight=min_child_weight, early_stopping=early_stopping, class_weights=class_weights,
-        negative_weights=negative_weights, bootstrap=bootstrap, fom=fom, min_effective_events=min_effective_events,
-        fixed_threshold=fixed_threshold,
-    )  # fmt: skip
-    resolved, departures = checked_settings(BdtSettings, PRESETS, chosen, settings)
+    resolved, departures = checked_settings(BdtSettings, PRESETS, given(request), request.settings)
     library = {"xgboost": "xgboost", "sklearn": "scikit-learn"}[resolved.backend]
-    request = Request(
-        events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json,
-        time_limit, keep_state,
-    )  # fmt: skip
     run_method("bdt", BoostedTrees(resolved), departures, request, (library,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -9,19 +10,18 @@ import typer
 from cutflow_cli.commands.train import options
 from cutflow_cli.commands.train.cut_and_count import CountedWeight
 from cutflow_cli.commands.train.options import TRAINING, Device
-from cutflow_cli.commands.train.running import Request, given, numbers, run_method
+from cutflow_cli.commands.train.request import Request, command, given
+from cutflow_cli.commands.train.running import numbers, run_method
 
 HELP = "The best rectangular selection for a figure of merit or at given signal efficiencies, on smoothed backgrounds."
 
 
-def box(
-    events: options.Events,
-    out: options.Out,
-    features: options.Features = None,
-    split: options.Split = None,
-    split_seed: options.SplitSeed = 0,
-    folds: options.FoldCount = None,
-    settings: options.SettingsFile = None,
+@dataclass(frozen=True, slots=True)
+class BoxRequest(Request):
+    """What the search can be asked."""
+
+    device: Device = Device.CPU
+    settings: options.SettingsFile = None
     objective: Annotated[
         str | None,
         typer.Option(
@@ -31,8 +31,8 @@ def box(
             show_default="asimov",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
-    background_systematic: options.BackgroundSystematic = None,
+    ] = None
+    background_systematic: options.BackgroundSystematic = None
     signal_efficiencies: Annotated[
         str | None,
         typer.Option(
@@ -41,13 +41,13 @@ def box(
             show_default="none",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     max_cuts: Annotated[
         int | None,
         typer.Option(
             metavar="K", help="Cut on so many observables at most.", show_default="all of use", rich_help_panel=TRAINING
         ),
-    ] = None,
+    ] = None
     class_weights: Annotated[
         CountedWeight | None,
         typer.Option(
@@ -55,8 +55,8 @@ def box(
             show_default="physical",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
-    negative_weights: options.NegativeWeights = None,
+    ] = None
+    negative_weights: options.NegativeWeights = None
     smooth: Annotated[
         bool | None,
         typer.Option(
@@ -65,7 +65,7 @@ def box(
             show_default="smooth",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     bins: Annotated[
         int | None,
         typer.Option(
@@ -74,7 +74,7 @@ def box(
             show_default="100",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     min_effective_events: Annotated[
         float | None,
         typer.Option(
@@ -84,7 +84,7 @@ def box(
             show_default="10",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     min_gain: Annotated[
         float | None,
         typer.Option(
@@ -93,7 +93,7 @@ def box(
             show_default="0.002",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     chance: Annotated[
         float | None,
         typer.Option(
@@ -102,40 +102,25 @@ def box(
             show_default="1",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     starts: Annotated[
         int | None,
         typer.Option(metavar="N", help="Climbs from different boxes.", show_default="20", rich_help_panel=TRAINING),
-    ] = None,
-    optimism_folds: options.OptimismFolds = None,
-    bootstrap: options.NeededBootstrap = None,
-    replicas: options.Replicas = "1",
-    seed: options.Seed = 0,
-    threads: options.Threads = None,
-    force: options.Force = False,
-    fresh: options.Fresh = False,
-    time_limit: options.TimeLimit = None,
-    keep_state: options.KeepState = False,
-    as_json: options.AsJson = False,
-) -> None:
+    ] = None
+    optimism_folds: options.OptimismFolds = None
+    bootstrap: options.NeededBootstrap = None
+
+
+@command(BoxRequest)
+def box(request: BoxRequest) -> None:
     """Search as asked."""
     from cutflow_cli.metrics.objectives import parse_objective
     from cutflow_cli.models.box.model import BoxSearch
     from cutflow_cli.models.box.settings import PRESETS, BoxSettings
     from cutflow_cli.models.settings import checked_settings
 
-    if objective is not None:
-        parse_objective(objective)  # says more of what is wrong with it than the settings can
-    chosen = given(
-        objective=objective, background_systematic=background_systematic,
-        signal_efficiencies=numbers("signal-efficiencies", signal_efficiencies), max_cuts=max_cuts,
-        class_weights=class_weights, negative_weights=negative_weights, smooth=smooth, bins=bins,
-        min_effective_events=min_effective_events, min_gain=min_gain, chance=chance, starts=starts,
-        optimism_folds=optimism_folds, bootstrap=bootstrap,
-    )  # fmt: skip
-    resolved, departures = checked_settings(BoxSettings, PRESETS, chosen, settings)
-    request = Request(
-        events, out, features, split, split_seed, folds, replicas, seed, Device.CPU, threads, force, fresh, as_json,
-        time_limit, keep_state,
-    )  # fmt: skip
+    if request.objective is not None:
+        parse_objective(request.objective)  # says more of what is wrong with it than the settings can
+    chosen = given(request, signal_efficiencies=numbers("signal-efficiencies", request.signal_efficiencies))
+    resolved, departures = checked_settings(BoxSettings, PRESETS, chosen, request.settings)
     run_method("box", BoxSearch(resolved), departures, request)

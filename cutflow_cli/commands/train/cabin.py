@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from cutflow_cli.commands.train import options
-from cutflow_cli.commands.train.options import SELECTION, TRAINING, Device
-from cutflow_cli.commands.train.running import Request, assignments, given, numbers, run_method
+from cutflow_cli.commands.train.options import SELECTION, TRAINING
+from cutflow_cli.commands.train.request import Request, command, given
+from cutflow_cli.commands.train.running import assignments, numbers, run_method
 from cutflow_cli.errors import UsageError
 
 HELP = "CABIN: cuts for a scan of target signal efficiencies, learned together (arXiv:2502.08615)."
@@ -35,10 +37,11 @@ def _number(text: str, shown: str) -> typer.models.OptionInfo:
     return option
 
 
-def cabin_scan(
-    events: options.Events,
-    out: options.Out,
-    features: options.Features = None,
+@dataclass(frozen=True, slots=True)
+class CabinRequest(Request):
+    """What an efficiency scan can be asked."""
+
+    memory: options.Memory = None
     targets: Annotated[
         str | None,
         typer.Option(
@@ -47,16 +50,17 @@ def cabin_scan(
             show_default="0.01,0.05,0.1,0.2,…,0.9,0.93,0.95",
             rich_help_panel=SELECTION,
         ),
-    ] = None,
-    direction: Annotated[
+    ] = None
+    directions: Annotated[
         list[str] | None,
         typer.Option(
+            "--direction",
             metavar="X=SIDE",
             help="Side of an observable that is kept, above or below; may be repeated, or comma-separated.",
             show_default="found on train",
             rich_help_panel=SELECTION,
         ),
-    ] = None,
+    ] = None
     windows: Annotated[
         bool | None,
         typer.Option(
@@ -65,7 +69,7 @@ def cabin_scan(
             show_default="no-windows",
             rich_help_panel=SELECTION,
         ),
-    ] = None,
+    ] = None
     binned_in: Annotated[
         str | None,
         typer.Option(
@@ -75,15 +79,12 @@ def cabin_scan(
             show_default="one selection for all events",
             rich_help_panel=SELECTION,
         ),
-    ] = None,
-    fom: options.Fom = None,
-    objective: options.Objective = None,
-    background_systematic: options.BackgroundSystematic = None,
-    min_effective_background: options.MinEffectiveBackground = None,
-    optimism_folds: options.OptimismFolds = None,
-    split: options.Split = None,
-    split_seed: options.SplitSeed = 0,
-    folds: options.FoldCount = None,
+    ] = None
+    fom: options.Fom = None
+    objective: options.Objective = None
+    background_systematic: options.BackgroundSystematic = None
+    min_effective_background: options.MinEffectiveBackground = None
+    optimism_folds: options.OptimismFolds = None
     preset: Annotated[
         Preset | None,
         typer.Option(
@@ -91,8 +92,8 @@ def cabin_scan(
             "network with cross entropy alone.",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
-    settings: options.SettingsFile = None,
+    ] = None
+    settings: options.SettingsFile = None
     exact: Annotated[
         bool | None,
         typer.Option(
@@ -102,7 +103,7 @@ def cabin_scan(
             show_default="exact; no-exact in the presets",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     smoothness: Annotated[
         float | None,
         _number(
@@ -110,15 +111,15 @@ def cabin_scan(
             "smoothness across working points, with --binned-in across bins; 0 frees them.",
             "10",
         ),
-    ] = None,
-    alpha: Annotated[float | None, _number("Weight of the squared distance to the target.", "10")] = None,
-    beta: Annotated[float | None, _number("Weight of the background efficiency.", "0.1")] = None,
-    gamma: Annotated[float | None, _number("Weight of the size of the cuts.", "1e-5")] = None,
-    delta: Annotated[float | None, _number("Weight of the cross entropy.", "0; the publication has 0.001")] = None,
-    epsilon: Annotated[float | None, _number("Weight of the smoothness across targets or bins.", "1")] = None,
+    ] = None
+    alpha: Annotated[float | None, _number("Weight of the squared distance to the target.", "10")] = None
+    beta: Annotated[float | None, _number("Weight of the background efficiency.", "0.1")] = None
+    gamma: Annotated[float | None, _number("Weight of the size of the cuts.", "1e-5")] = None
+    delta: Annotated[float | None, _number("Weight of the cross entropy.", "0; the publication has 0.001")] = None
+    epsilon: Annotated[float | None, _number("Weight of the smoothness across targets or bins.", "1")] = None
     rho: Annotated[
         float | None, _number("What keeps the smoothness finite where neighbouring cuts are equal.", "0.1")
-    ] = None,
+    ] = None
     smoothing: Annotated[
         Smoothing | None,
         typer.Option(
@@ -127,8 +128,8 @@ def cabin_scan(
             show_default="averaged",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
-    steepness: Annotated[float | None, _number("Steepness n of the logistic functions.", "15")] = None,
+    ] = None
+    steepness: Annotated[float | None, _number("Steepness n of the logistic functions.", "15")] = None
     learn_weights: Annotated[
         bool | None,
         typer.Option(
@@ -137,7 +138,7 @@ def cabin_scan(
             show_default="fixed-weights",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     epochs: Annotated[
         int | None,
         typer.Option(
@@ -147,41 +148,22 @@ def cabin_scan(
             show_default="200",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
-    learning_rate: Annotated[float | None, _number("Learning rate of the gradient descent.", "0.5")] = None,
-    class_weights: options.ClassWeights = None,
-    negative_weights: options.NegativeWeights = None,
-    bootstrap: options.NeededBootstrap = None,
-    replicas: options.Replicas = "1",
-    seed: options.Seed = 0,
-    device: options.DeviceOption = Device.AUTO,
-    threads: options.Threads = None,
-    memory: options.Memory = None,
-    force: options.Force = False,
-    fresh: options.Fresh = False,
-    time_limit: options.TimeLimit = None,
-    keep_state: options.KeepState = False,
-    as_json: options.AsJson = False,
-) -> None:
+    ] = None
+    learning_rate: Annotated[float | None, _number("Learning rate of the gradient descent.", "0.5")] = None
+    class_weights: options.ClassWeights = None
+    negative_weights: options.NegativeWeights = None
+    bootstrap: options.NeededBootstrap = None
+
+
+@command(CabinRequest)
+def cabin_scan(request: CabinRequest) -> None:
     """Train an efficiency scan."""
     from cutflow_cli.models.cabin.model import CabinScan
     from cutflow_cli.models.cabin.settings import PRESETS, CabinSettings
     from cutflow_cli.models.settings import checked_settings
 
-    chosen = given(
-        preset=preset, targets=numbers("targets", targets), directions=_directions(direction), windows=windows,
-        binned_in=binned_in, fom=fom, exact=exact, smoothness=smoothness, alpha=alpha, beta=beta, gamma=gamma,
-        delta=delta, epsilon=epsilon, rho=rho, smoothing=smoothing, steepness=steepness,
-        learn_weights=learn_weights, epochs=epochs, learning_rate=learning_rate, class_weights=class_weights,
-        negative_weights=negative_weights, bootstrap=bootstrap,
-        objective=objective, background_systematic=background_systematic,
-        min_effective_background=min_effective_background, optimism_folds=optimism_folds,
-    )  # fmt: skip
-    resolved, departures = checked_settings(CabinSettings, PRESETS, chosen, settings)
-    request = Request(
-        events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json,
-        time_limit, keep_state, memory=memory,
-    )  # fmt: skip
+    chosen = given(request, targets=numbers("targets", request.targets), directions=_directions(request.directions))
+    resolved, departures = checked_settings(CabinSettings, PRESETS, chosen, request.settings)
     run_method("cabin-scan", CabinScan(resolved), departures, request)
 
 

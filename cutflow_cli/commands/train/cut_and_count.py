@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
@@ -9,7 +10,8 @@ import typer
 
 from cutflow_cli.commands.train import options
 from cutflow_cli.commands.train.options import TRAINING, Device
-from cutflow_cli.commands.train.running import Request, given, run_method
+from cutflow_cli.commands.train.request import Request, command, given
+from cutflow_cli.commands.train.running import run_method
 
 HELP = "Cut and count: the region of each observable with the best figure of merit, found exactly by scanning."
 
@@ -48,21 +50,20 @@ class CountedWeight(StrEnum):
     UNIT = "unit"
 
 
-def cut_and_count(
-    events: options.Events,
-    out: options.Out,
-    features: options.Features = None,
-    split: options.Split = None,
-    split_seed: options.SplitSeed = 0,
-    folds: options.FoldCount = None,
+@dataclass(frozen=True, slots=True)
+class CutAndCountRequest(Request):
+    """What the scan can be asked."""
+
+    device: Device = Device.CPU
+    threads: int | None = None
     preset: Annotated[
         Preset | None,
         typer.Option(
             help="hml: the scan of HEP ML LAB over 50 bins, for the accuracy of unweighted events.",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
-    settings: options.SettingsFile = None,
+    ] = None
+    settings: options.SettingsFile = None
     strategy: Annotated[
         Strategy | None,
         typer.Option(
@@ -70,7 +71,7 @@ def cut_and_count(
             show_default="sequential",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     order: Annotated[
         Order | None,
         typer.Option(
@@ -78,8 +79,8 @@ def cut_and_count(
             show_default="greedy",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
-    fom: options.Fom = None,
+    ] = None
+    fom: options.Fom = None
     background_systematic: Annotated[
         float | None,
         typer.Option(
@@ -88,7 +89,7 @@ def cut_and_count(
             show_default="0",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     class_weights: Annotated[
         CountedWeight | None,
         typer.Option(
@@ -96,8 +97,8 @@ def cut_and_count(
             show_default="physical",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
-    negative_weights: options.NegativeWeights = None,
+    ] = None
+    negative_weights: options.NegativeWeights = None
     search: Annotated[
         Search | None,
         typer.Option(
@@ -105,14 +106,16 @@ def cut_and_count(
             show_default="exact",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     bins: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Equal bins between least and greatest value.", show_default="50",
+            metavar="N",
+            help="Equal bins between least and greatest value.",
+            show_default="50",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     min_effective_events: Annotated[
         float | None,
         typer.Option(
@@ -122,7 +125,7 @@ def cut_and_count(
             show_default="10",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     min_signal_efficiency: Annotated[
         float | None,
         typer.Option(
@@ -132,7 +135,7 @@ def cut_and_count(
             show_default="0.75",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     min_gain: Annotated[
         float | None,
         typer.Option(
@@ -141,7 +144,7 @@ def cut_and_count(
             show_default="0.001",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     cross_check: Annotated[
         bool | None,
         typer.Option(
@@ -150,30 +153,16 @@ def cut_and_count(
             show_default="cross-check",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
-    bootstrap: options.NeededBootstrap = None,
-    replicas: options.Replicas = "1",
-    seed: options.Seed = 0,
-    force: options.Force = False,
-    fresh: options.Fresh = False,
-    time_limit: options.TimeLimit = None,
-    keep_state: options.KeepState = False,
-    as_json: options.AsJson = False,
-) -> None:  # fmt: skip
+    ] = None
+    bootstrap: options.NeededBootstrap = None
+
+
+@command(CutAndCountRequest)
+def cut_and_count(request: CutAndCountRequest) -> None:
     """Scan as asked."""
     from cutflow_cli.models.cut_and_count.model import CutAndCount
     from cutflow_cli.models.cut_and_count.settings import PRESETS, CutAndCountSettings
     from cutflow_cli.models.settings import checked_settings
 
-    chosen = given(
-        preset=preset, strategy=strategy, order=order, fom=fom, background_systematic=background_systematic,
-        class_weights=class_weights, negative_weights=negative_weights, search=search, bins=bins,
-        min_effective_events=min_effective_events, min_signal_efficiency=min_signal_efficiency, min_gain=min_gain,
-        cross_check=cross_check, bootstrap=bootstrap,
-    )  # fmt: skip
-    resolved, departures = checked_settings(CutAndCountSettings, PRESETS, chosen, settings)
-    request = Request(
-        events, out, features, split, split_seed, folds, replicas, seed, Device.CPU, None, force, fresh, as_json,
-        time_limit, keep_state,
-    )  # fmt: skip
+    resolved, departures = checked_settings(CutAndCountSettings, PRESETS, given(request), request.settings)
     run_method("cut-and-count", CutAndCount(resolved), departures, request)

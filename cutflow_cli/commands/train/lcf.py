@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,8 @@ import typer
 
 from cutflow_cli.commands.train import options
 from cutflow_cli.commands.train.options import SELECTION, TRAINING, Device
-from cutflow_cli.commands.train.running import Request, assignments, given, run_method
+from cutflow_cli.commands.train.request import Request, command, given
+from cutflow_cli.commands.train.running import assignments, run_method
 from cutflow_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,173 +54,155 @@ class Scale(StrEnum):
     MOMENTS = "moments"
 
 
+@dataclass(frozen=True, slots=True)
+class LcfRequest(Request):
+    """What a Learnable Cut Flow can be asked."""
+
+    replicas: options.Replicas = "10"
+    device: Annotated[
+        Device,
+        typer.Option(
+            "--device",
+            help="Where to train; a GPU is faster only with batches of thousands of events.",
+            rich_help_panel=options.RUNNING,
+        ),
+    ] = Device.CPU
+    memory: options.Memory = None
+    centers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--center",
+            metavar="X=VALUE",
+            help="Where to divide an observable; may be repeated, or comma-separated.",
+            show_default="the signal's trimmed mean on train",
+            rich_help_panel=SELECTION,
+        ),
+    ] = None
+    order: Annotated[
+        CutOrder | None,
+        typer.Option(
+            help="Cuts in the order of the features, or in one that a short parallel training finds.",
+            show_default="given",
+            rich_help_panel=SELECTION,
+        ),
+    ] = None
+    preset: Annotated[
+        Preset | None,
+        typer.Option(
+            help="lcf: the published method to the letter (arXiv:2503.22498); needs --center for each observable.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None
+    settings: options.SettingsFile = None
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Passes over the training split.",
+            show_default="what makes the paper's 39 200 steps: 200 for 100 000 events",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None
+    batch_size: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Events per step.", show_default="512", rich_help_panel=TRAINING),
+    ] = None
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Adam's learning rate.", show_default="0.001", rich_help_panel=TRAINING),
+    ] = None
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="Output above which a neuron passes an event; higher is tighter.",
+            show_default="0.5",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None
+    min_importance: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="Share of the uniform importance, 1/n, at or below which a cut is not applied.",
+            show_default="0.05",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None
+    class_weights: options.ClassWeights = None
+    negative_weights: options.NegativeWeights = None
+    bootstrap: options.RefinedBootstrap = None
+    scale: Annotated[
+        Scale | None,
+        typer.Option(
+            help="Unit in which an observable is trained: half its 16-84 % interval, or its standard deviation.",
+            show_default="quantiles",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None
+    trim: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="Share of an observable's values, at either end, that do not count in its own loss.",
+            show_default="0.05",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None
+    combination: Annotated[
+        Combination | None,
+        typer.Option(
+            help="How two neurons become one cut: each decides about its own side, or as published.",
+            show_default="by-side",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None
+    mask: Annotated[
+        Mask | None,
+        typer.Option(
+            help="Events that go on in a sequential flow: those of the cut as applied, or as published.",
+            show_default="applied",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None
+    min_effective_events: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N",
+            help="With fewer effective events of a class left, the next observable of a sequential flow trains on all.",
+            show_default="100",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None
+    tidy: Annotated[
+        bool | None,
+        typer.Option(
+            "--tidy/--no-tidy",
+            help="Drop boundaries that reject no training event, and cuts that keep no signal.",
+            show_default="tidy",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None
+    objective: options.Objective = None
+    background_systematic: options.BackgroundSystematic = None
+    min_effective_background: options.MinEffectiveBackground = None
+    optimism_folds: options.OptimismFolds = None
+
+
 def lcf_command(strategy: Strategy) -> Callable[..., None]:
     """Make the command of one LCF strategy: one model, one set of options, one difference."""
 
-    def command(
-        events: options.Events,
-        out: options.Out,
-        features: options.Features = None,
-        center: Annotated[
-            list[str] | None,
-            typer.Option(
-                metavar="X=VALUE",
-                help="Where to divide an observable; may be repeated, or comma-separated.",
-                show_default="the signal's trimmed mean on train",
-                rich_help_panel=SELECTION,
-            ),
-        ] = None,
-        order: Annotated[
-            CutOrder | None,
-            typer.Option(
-                help="Cuts in the order of the features, or in one that a short parallel training finds.",
-                show_default="given",
-                rich_help_panel=SELECTION,
-            ),
-        ] = None,
-        split: options.Split = None,
-        split_seed: options.SplitSeed = 0,
-        folds: options.FoldCount = None,
-        preset: Annotated[
-            Preset | None,
-            typer.Option(
-                help="lcf: the published method to the letter (arXiv:2503.22498); needs --center for each observable.",
-                rich_help_panel=TRAINING,
-            ),
-        ] = None,
-        settings: options.SettingsFile = None,
-        epochs: Annotated[
-            int | None,
-            typer.Option(
-                metavar="N",
-                min=1,
-                help="Passes over the training split.",
-                show_default="what makes the paper's 39 200 steps: 200 for 100 000 events",
-                rich_help_panel=TRAINING,
-            ),
-        ] = None,
-        batch_size: Annotated[
-            int | None,
-            typer.Option(metavar="N", min=1, help="Events per step.", show_default="512", rich_help_panel=TRAINING),
-        ] = None,
-        learning_rate: Annotated[
-            float | None,
-            typer.Option(metavar="X", help="Adam's learning rate.", show_default="0.001", rich_help_panel=TRAINING),
-        ] = None,
-        threshold: Annotated[
-            float | None,
-            typer.Option(
-                metavar="P",
-                help="Output above which a neuron passes an event; higher is tighter.",
-                show_default="0.5",
-                rich_help_panel=TRAINING,
-            ),
-        ] = None,
-        min_importance: Annotated[
-            float | None,
-            typer.Option(
-                metavar="X",
-                help="Share of the uniform importance, 1/n, at or below which a cut is not applied.",
-                show_default="0.05",
-                rich_help_panel=TRAINING,
-            ),
-        ] = None,
-        class_weights: options.ClassWeights = None,
-        negative_weights: options.NegativeWeights = None,
-        bootstrap: options.RefinedBootstrap = None,
-        scale: Annotated[
-            Scale | None,
-            typer.Option(
-                help="Unit in which an observable is trained: half its 16-84 % interval, or its standard deviation.",
-                show_default="quantiles",
-                rich_help_panel=TRAINING,
-            ),
-        ] = None,
-        trim: Annotated[
-            float | None,
-            typer.Option(
-                metavar="X",
-                help="Share of an observable's values, at either end, that do not count in its own loss.",
-                show_default="0.05",
-                rich_help_panel=TRAINING,
-            ),
-        ] = None,
-        combination: Annotated[
-            Combination | None,
-            typer.Option(
-                help="How two neurons become one cut: each decides about its own side, or as published.",
-                show_default="by-side",
-                rich_help_panel=TRAINING,
-            ),
-        ] = None,
-        mask: Annotated[
-            Mask | None,
-            typer.Option(
-                help="Events that go on in a sequential flow: those of the cut as applied, or as published.",
-                show_default="applied",
-                rich_help_panel=TRAINING,
-            ),
-        ] = None,
-        min_effective_events: Annotated[
-            float | None,
-            typer.Option(
-                metavar="N",
-                help="With fewer effective events of a class left, the next observable of a sequential flow "
-                "trains on all.",
-                show_default="100",
-                rich_help_panel=TRAINING,
-            ),
-        ] = None,
-        tidy: Annotated[
-            bool | None,
-            typer.Option(
-                "--tidy/--no-tidy",
-                help="Drop boundaries that reject no training event, and cuts that keep no signal.",
-                show_default="tidy",
-                rich_help_panel=TRAINING,
-            ),
-        ] = None,
-        objective: options.Objective = None,
-        background_systematic: options.BackgroundSystematic = None,
-        min_effective_background: options.MinEffectiveBackground = None,
-        optimism_folds: options.OptimismFolds = None,
-        replicas: options.Replicas = "10",
-        seed: options.Seed = 0,
-        device: Annotated[
-            Device,
-            typer.Option(
-                "--device",
-                help="Where to train; a GPU is faster only with batches of thousands of events.",
-                rich_help_panel=options.RUNNING,
-            ),
-        ] = Device.CPU,
-        threads: options.Threads = None,
-        memory: options.Memory = None,
-        force: options.Force = False,
-        fresh: options.Fresh = False,
-        time_limit: options.TimeLimit = None,
-        keep_state: options.KeepState = False,
-        as_json: options.AsJson = False,
-    ) -> None:
+    @command(LcfRequest)
+    def lcf(request: LcfRequest) -> None:
         from cutflow_cli.models.lcf.model import LearnableCutFlow
         from cutflow_cli.models.lcf.settings import checked_settings
 
-        chosen = given(
-            preset=preset, order=order, centers=_centers(center), epochs=epochs, batch_size=batch_size,
-            learning_rate=learning_rate, threshold=threshold, min_importance=min_importance,
-            class_weights=class_weights, negative_weights=negative_weights, bootstrap=bootstrap, scale=scale,
-            trim=trim, combination=combination, mask=mask, min_effective_events=min_effective_events, tidy=tidy,
-            objective=objective, background_systematic=background_systematic,
-            min_effective_background=min_effective_background, optimism_folds=optimism_folds,
-        )  # fmt: skip
-        resolved, departures = checked_settings(strategy, chosen, settings)
-        request = Request(
-            events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json,
-            time_limit, keep_state, memory=memory,
-        )  # fmt: skip
+        chosen = given(request, centers=_centers(request.centers))
+        resolved, departures = checked_settings(strategy, chosen, request.settings)
         run_method(f"lcf-{strategy}", LearnableCutFlow(resolved), departures, request)
 
-    return command
+    return lcf
 
 
 def _centers(given_centers: list[str] | None) -> dict[str, float] | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from cutflow_cli.commands.train import options
-from cutflow_cli.commands.train.options import TRAINING, Device
-from cutflow_cli.commands.train.running import Request, given, run_method
+from cutflow_cli.commands.train.options import TRAINING
+from cutflow_cli.commands.train.request import Request, command, given
+from cutflow_cli.commands.train.running import run_method
 
 HELP = "Multilayer perceptron: a score, and the cut on it that a figure of merit prefers."
 
@@ -46,13 +48,11 @@ class Optimiser(StrEnum):
     SGD = "sgd"
 
 
-def mlp(
-    events: options.Events,
-    out: options.Out,
-    features: options.Features = None,
-    split: options.Split = None,
-    split_seed: options.SplitSeed = 0,
-    folds: options.FoldCount = None,
+@dataclass(frozen=True, slots=True)
+class MlpRequest(Request):
+    """What perceptrons can be asked."""
+
+    replicas: options.Replicas = "5"
     preset: Annotated[
         Preset | None,
         typer.Option(
@@ -60,8 +60,8 @@ def mlp(
             "no hidden layer) or hml (HEP ML LAB, SimpleMLP).",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
-    settings: options.SettingsFile = None,
+    ] = None
+    settings: options.SettingsFile = None
     hidden: Annotated[
         str | None,
         typer.Option(
@@ -70,11 +70,11 @@ def mlp(
             show_default="64,64",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     activation: Annotated[
         Activation | None,
         typer.Option(help="Of the hidden layers.", show_default="relu", rich_help_panel=TRAINING),
-    ] = None,
+    ] = None
     unit: Annotated[
         Unit | None,
         typer.Option(
@@ -83,7 +83,7 @@ def mlp(
             show_default="robust",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     optimiser: Annotated[
         Optimiser | None,
         typer.Option(
@@ -91,11 +91,11 @@ def mlp(
             show_default="adam",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     learning_rate: Annotated[
         float | None,
         typer.Option(metavar="X", help="The optimiser's, at first.", show_default="0.01", rich_help_panel=TRAINING),
-    ] = None,
+    ] = None
     halve_after: Annotated[
         int | None,
         typer.Option(
@@ -105,7 +105,7 @@ def mlp(
             show_default="4",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     epochs: Annotated[
         int | None,
         typer.Option(
@@ -115,11 +115,11 @@ def mlp(
             show_default="what makes 6 000 steps, but 10 to 200",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     batch_size: Annotated[
         str | None,
         typer.Option(metavar="N|all", help="Events per step.", show_default="512", rich_help_panel=TRAINING),
-    ] = None,
+    ] = None
     early_stopping: Annotated[
         int | None,
         typer.Option(
@@ -130,42 +130,22 @@ def mlp(
             show_default="10 if there is a validation split",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
-    class_weights: options.ClassWeights = None,
-    negative_weights: options.NegativeWeights = None,
-    bootstrap: options.Bootstrap = None,
-    fom: options.Fom = None,
-    min_effective_events: options.MinEffectiveEvents = None,
-    fixed_threshold: options.FixedThreshold = None,
-    replicas: options.Replicas = "5",
-    seed: options.Seed = 0,
-    device: options.DeviceOption = Device.AUTO,
-    threads: options.Threads = None,
-    force: options.Force = False,
-    fresh: options.Fresh = False,
-    time_limit: options.TimeLimit = None,
-    keep_state: options.KeepState = False,
-    as_json: options.AsJson = False,
-) -> None:
+    ] = None
+    class_weights: options.ClassWeights = None
+    negative_weights: options.NegativeWeights = None
+    bootstrap: options.Bootstrap = None
+    fom: options.Fom = None
+    min_effective_events: options.MinEffectiveEvents = None
+    fixed_threshold: options.FixedThreshold = None
+
+
+@command(MlpRequest)
+def mlp(request: MlpRequest) -> None:
     """Train multilayer perceptrons as asked."""
     from cutflow_cli.models.mlp.settings import PRESETS, MlpSettings
     from cutflow_cli.models.settings import checked_settings
 
-    chosen = given(
-        preset=preset, hidden=hidden, activation=activation, unit=unit, optimiser=optimiser,
-        learning_rate=learning_rate, halve_after=halve_after, epochs=epochs, batch_size=batch_size,
-        early_stopping=early_stopping,
-        class_weights=class_weights, negative_weights=negative_weights, bootstrap=bootstrap, fom=fom,
-        min_effective_events=min_effective_events, fixed_threshold=fixed_threshold,
-    )  # fmt: skip
-    resolved, departures = checked_settings(MlpSettings, PRESETS, chosen, settings)
+    resolved, departures = checked_settings(MlpSettings, PRESETS, given(request), request.settings)
+    from cutflow_cli.models.mlp.model import MultilayerPerceptron  # torch, which takes its time
 
-    from cutflow_cli.models.mlp.model import (
-        MultilayerPerceptron,
-    )  # takes torch with it, which mistakes need not wait for
-
-    request = Request(
-        events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json,
-        time_limit, keep_state,
-    )  # fmt: skip
     run_method("mlp", MultilayerPerceptron(resolved), departures, request, ("safetensors",))

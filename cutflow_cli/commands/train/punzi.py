@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +10,9 @@ from typing import Annotated
 import typer
 
 from cutflow_cli.commands.train import options
-from cutflow_cli.commands.train.options import SELECTION, TRAINING, Device
-from cutflow_cli.commands.train.running import Request, assignments, given, run_method
+from cutflow_cli.commands.train.options import SELECTION, TRAINING
+from cutflow_cli.commands.train.request import Request, command, given
+from cutflow_cli.commands.train.running import assignments, run_method
 
 HELP = "Punzi network: one cut that serves all masses of a search for a peak (EPJ C 82:121)."
 
@@ -67,20 +69,21 @@ def _search(kind: str, text: str, shown: str) -> typer.models.OptionInfo:
     return option
 
 
-def punzi(
-    events: options.Events,
-    out: options.Out,
-    features: options.Features = None,
+@dataclass(frozen=True, slots=True)
+class PunziRequest(Request):
+    """What Punzi networks can be asked."""
+
     hypothesis_column: Annotated[
         str | None,
         _search(
             "COLUMN", "Mass that signal events were generated with, in a file not written by cutflow.", "hypothesis"
         ),
-    ] = None,
+    ] = None
+    replicas: options.Replicas = "10"
     mass_column: Annotated[
         str | None,
         _search("COLUMN", "Reconstructed mass in which each hypothesis has its window.", "no windows"),
-    ] = None,
+    ] = None
     mass_scale: Annotated[
         MassScale | None,
         typer.Option(
@@ -88,11 +91,11 @@ def punzi(
             show_default="squared",
             rich_help_panel=SELECTION,
         ),
-    ] = None,
+    ] = None
     windows: Annotated[
         Path | None,
         _search("FILE", "CSV table of masses, centres and widths of the windows.", "fitted to the signal's core"),
-    ] = None,
+    ] = None
     window_columns: Annotated[
         list[str] | None,
         _search(
@@ -100,12 +103,12 @@ def punzi(
             "Which columns of the table hold mass, centre, width and generated events; may be repeated.",
             "found by their names",
         ),
-    ] = None,
-    n_sigma: Annotated[float | None, _search("X", "Half the size of a window, in widths.", "2")] = None,
+    ] = None
+    n_sigma: Annotated[float | None, _search("X", "Half the size of a window, in widths.", "2")] = None
     holdout_hypotheses: Annotated[
         str | None,
         _search("M1,M2,…", "Masses to evaluate but not to train on: every-second, or which.", "none"),
-    ] = None,
+    ] = None
     generated_events: Annotated[
         float | None,
         _search(
@@ -113,18 +116,15 @@ def punzi(
             "Generated signal events of each mass that the file stands for, so that ε counts from them.",
             "those in the file",
         ),
-    ] = None,
-    luminosity: Annotated[
-        float | None, _search("X", "Luminosity in fb^-1, for σ_min in fb.", "that of the events")
-    ] = None,
-    split: options.Split = None,
-    split_seed: options.SplitSeed = 0,
-    folds: options.FoldCount = None,
+    ] = None
+    luminosity: Annotated[float | None, _search("X", "Luminosity in fb^-1, for σ_min in fb.", "that of the events")] = (
+        None
+    )
     preset: Annotated[
         Preset | None,
         typer.Option(help="punzi: the publication to the letter (EPJ C 82:121, section 5).", rich_help_panel=TRAINING),
-    ] = None,
-    settings: options.SettingsFile = None,
+    ] = None
+    settings: options.SettingsFile = None
     form: Annotated[
         Form | None,
         typer.Option(
@@ -132,10 +132,10 @@ def punzi(
             show_default="paper",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
-    a: Annotated[float | None, _training("X", "Significance of the discovery, in standard deviations.", "3")] = None,
-    b: Annotated[float | None, _training("X", "Standard deviations of its power.", "1.28155, for 90 %")] = None,
-    hidden: Annotated[str | None, _training("N,N,…", "Units of each hidden layer.", "16,16")] = None,
+    ] = None
+    a: Annotated[float | None, _training("X", "Significance of the discovery, in standard deviations.", "3")] = None
+    b: Annotated[float | None, _training("X", "Standard deviations of its power.", "1.28155, for 90 %")] = None
+    hidden: Annotated[str | None, _training("N,N,…", "Units of each hidden layer.", "16,16")] = None
     unit: Annotated[
         Unit | None,
         typer.Option(
@@ -144,7 +144,7 @@ def punzi(
             show_default="moments",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     optimiser: Annotated[
         Optimiser | None,
         typer.Option(
@@ -152,14 +152,14 @@ def punzi(
             show_default="adam",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
-    patience: Annotated[int | None, _training("N", "Epochs without gain before it is halved.", "10", 0)] = None,
-    bce_epochs: Annotated[int | None, _training("N", "Passes of the pretraining.", "20", 1)] = None,
-    bce_batch_size: Annotated[int | None, _training("N", "Events per step of the pretraining.", "1024", 1)] = None,
-    bce_learning_rate: Annotated[float | None, _training("X", "Learning rate of the pretraining.", "0.01")] = None,
-    epochs: Annotated[int | None, _training("N", "Passes with Punzi's loss.", "100", 1)] = None,
-    batch_size: Annotated[str | None, _training("N|all", "Events per step with it, about.", "20000")] = None,
-    learning_rate: Annotated[float | None, _training("X", "Learning rate with it.", "0.03")] = None,
+    ] = None
+    patience: Annotated[int | None, _training("N", "Epochs without gain before it is halved.", "10", 0)] = None
+    bce_epochs: Annotated[int | None, _training("N", "Passes of the pretraining.", "20", 1)] = None
+    bce_batch_size: Annotated[int | None, _training("N", "Events per step of the pretraining.", "1024", 1)] = None
+    bce_learning_rate: Annotated[float | None, _training("X", "Learning rate of the pretraining.", "0.01")] = None
+    epochs: Annotated[int | None, _training("N", "Passes with Punzi's loss.", "100", 1)] = None
+    batch_size: Annotated[str | None, _training("N|all", "Events per step with it, about.", "20000")] = None
+    learning_rate: Annotated[float | None, _training("X", "Learning rate with it.", "0.03")] = None
     normalise_loss: Annotated[
         bool | None,
         typer.Option(
@@ -168,53 +168,36 @@ def punzi(
             show_default="normalise-loss",
             rich_help_panel=TRAINING,
         ),
-    ] = None,
+    ] = None
     sharpness: Annotated[
         float | None,
         _training(
             "X", "Factor that the logit is multiplied by, growing from 1 to this, so that sums become counts.", "20"
         ),
-    ] = None,
+    ] = None
     background_floor: Annotated[
         float | None,
         _training("N", "Effective events of the training split that B counts for at least; 0 for none.", "60", 0),
-    ] = None,
-    negative_weights: options.NegativeWeights = None,
-    bootstrap: options.Bootstrap = None,
-    fixed_threshold: Annotated[float | None, _training("X", "The one cut for all hypotheses.", "0.5")] = None,
+    ] = None
+    negative_weights: options.NegativeWeights = None
+    bootstrap: options.Bootstrap = None
+    fixed_threshold: Annotated[float | None, _training("X", "The one cut for all hypotheses.", "0.5")] = None
     min_effective_events: Annotated[
         float | None,
         _training("N", "Effective background events that the best cut of a hypothesis must keep.", "10", 0),
-    ] = None,
-    replicas: options.Replicas = "10",
-    seed: options.Seed = 0,
-    device: options.DeviceOption = Device.AUTO,
-    threads: options.Threads = None,
-    force: options.Force = False,
-    fresh: options.Fresh = False,
-    time_limit: options.TimeLimit = None,
-    keep_state: options.KeepState = False,
-    as_json: options.AsJson = False,
-) -> None:
+    ] = None
+
+
+@command(PunziRequest)
+def punzi(request: PunziRequest) -> None:
     """Train Punzi networks as asked."""
     from cutflow_cli.models.punzi.settings import PRESETS, PunziSettings
     from cutflow_cli.models.settings import checked_settings
 
-    chosen = given(
-        preset=preset, mass_column=mass_column, mass_scale=mass_scale, windows=windows,
-        window_columns=assignments("window-columns", window_columns, "width=core_sigma"), n_sigma=n_sigma,
-        holdout_hypotheses=holdout_hypotheses, generated_events=generated_events, luminosity=luminosity, form=form,
-        a=a, b=b, hidden=hidden, unit=unit, optimiser=optimiser, patience=patience, bce_epochs=bce_epochs,
-        bce_batch_size=bce_batch_size, bce_learning_rate=bce_learning_rate, epochs=epochs, batch_size=batch_size,
-        learning_rate=learning_rate, normalise_loss=normalise_loss, sharpness=sharpness,
-        background_floor=background_floor, negative_weights=negative_weights, bootstrap=bootstrap,
-        fixed_threshold=fixed_threshold, min_effective_events=min_effective_events,
-    )  # fmt: skip
-    resolved, departures = checked_settings(PunziSettings, PRESETS, chosen, settings)
+    columns = assignments("window-columns", request.window_columns, "width=core_sigma")
+    resolved, departures = checked_settings(
+        PunziSettings, PRESETS, given(request, window_columns=columns), request.settings
+    )
     from cutflow_cli.models.punzi.model import PunziNet  # torch, which takes its time
 
-    request = Request(
-        events, out, features, split, split_seed, folds, replicas, seed, device, threads, force, fresh, as_json,
-        time_limit, keep_state, hypothesis_column=hypothesis_column,
-    )  # fmt: skip
     run_method("punzi", PunziNet(resolved), departures, request, ("safetensors",))

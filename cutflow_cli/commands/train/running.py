@@ -6,50 +6,15 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cutflow_cli.commands import terminal
-from cutflow_cli.commands.train.options import Device
 from cutflow_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from cutflow_cli.commands.train.request import Request
     from cutflow_cli.models.protocol import Method
     from cutflow_cli.models.training import Training
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The options that are not settings of the method, as given."""
-
-    events: Path
-    out: Path
-    features: str | None
-    split: str | None
-    split_seed: int
-    folds: int | None
-    replicas: str
-    seed: int
-    device: Device
-    threads: int | None
-    force: bool
-    fresh: bool
-    as_json: bool
-    time_limit: str | None
-    keep_state: bool
-    hypothesis_column: str | None = None
-    memory: str | None = None
-
-
-def given(**options: Any) -> dict[str, Any]:  # noqa: ANN401  (options of any type)
-    """Keep the options that were given, enumerations as their values."""
-    return {
-        name: str(value) if isinstance(value, StrEnum) else value
-        for name, value in options.items()
-        if value is not None
-    }
 
 
 def comma_separated(text: str | Sequence[str] | None) -> tuple[str, ...] | None:
