@@ -104,7 +104,7 @@ def _print_preselection(metadata: EventsMetadata) -> None:
         rows += _flow(process, ("all events", *metadata.preselection))
     terminal.table(
         "preselection (all splits)",
-        ["cut", "process", "events", "expected events", "step [%]", "total [%]"],
+        ["cut", "\nprocess", "events", "expected events", "step [%]", "total [%]"],  # both say what a row is of
         rows,
     )
 
