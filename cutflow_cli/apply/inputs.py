@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cutflow_cli.apply.conditions import columns_of
 from cutflow_cli.apply.cuts_file import CutsFile
 from cutflow_cli.errors import InputError, is_disk_fault, nearest
+from cutflow_cli.events.columns import is_numeric
 from cutflow_cli.events.names import codes_of_names
 from cutflow_cli.events.plain import numpy_dtype, open_parquet
 from cutflow_cli.events.schema import PROCESS, SPLIT, VARIATION, WEIGHT, EventsMetadata, Role
@@ -172,7 +173,7 @@ class EventsInput:
         self.groups = tuple(Group(str(path), process.name, process.role) for process in self.metadata.processes)
         self._weight = weight
         self._schema = open_parquet(path).schema_arrow
-        self.dtypes = {field.name: numpy_dtype(field.type) for field in self._schema if is_number(field.type)}
+        self.dtypes = {field.name: numpy_dtype(field.type) for field in self._schema if is_numeric(field.type)}
         self._check(cuts)
         self.notes = tuple(self._compare(cuts))
 
@@ -241,11 +242,6 @@ class EventsInput:
     def _weights(self, values: Mapping[str, NDArray[Any]], events: int) -> NDArray[np.float64]:
         weight = values[WEIGHT] if self._weight is None else evaluate(self._weight, values, events)
         return finite_weights(weight, str(self.path), WEIGHT if self._weight is None else render(self._weight))
-
-
-def is_number(kind: pa.DataType) -> bool:
-    """Whether a column holds one number per event."""
-    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind))
 
 
 def to_floats(column: pa.Array) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import reduce
 
 from cutflow_cli.errors import UsageError
-from cutflow_cli.export.rewrite import links, rebuilt
+from cutflow_cli.export.rewrite import links
 from cutflow_cli.selection.text import render
 from cutflow_cli.selection.tree import (
     And,
@@ -26,6 +26,7 @@ from cutflow_cli.selection.tree import (
     Number,
     Or,
     is_condition,
+    rebuilt,
     walk,
 )
 

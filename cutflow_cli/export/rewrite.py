@@ -16,19 +16,17 @@ from cutflow_cli.selection.tree import (
     AllObjects,
     And,
     AnyObject,
-    Arithmetic,
     AsFloat32,
     Call,
     Compare,
     CompareOperator,
-    Name,
-    Negative,
     Node,
     Not,
     Number,
     Or,
     is_condition,
     names,
+    rebuilt,
 )
 
 TRUE, FALSE = And(()), Or(())
@@ -36,33 +34,6 @@ MIRRORED: dict[CompareOperator, CompareOperator] = {
     "<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!=",
 }  # fmt: skip
 _LARGEST = sys.float_info.max
-
-
-def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
-    """Return a node with each of the nodes directly below it changed."""
-    match node:
-        case Number() | Name():
-            return node
-        case Negative(operand):
-            return Negative(change(operand))
-        case AsFloat32(operand):
-            return AsFloat32(change(operand))
-        case Not(operand):
-            return Not(change(operand))
-        case AnyObject(operand):
-            return AnyObject(change(operand))
-        case AllObjects(operand):
-            return AllObjects(change(operand))
-        case Arithmetic(operator, left, right):
-            return Arithmetic(operator, change(left), change(right))
-        case Call(function, arguments):
-            return Call(function, tuple(map(change, arguments)))
-        case Compare(operands, operators):
-            return Compare(tuple(map(change, operands)), operators)
-        case And(operands):
-            return And(tuple(map(change, operands)))
-        case Or(operands):
-            return Or(tuple(map(change, operands)))
 
 
 def folded(node: Node) -> Node:

@@ -50,14 +50,14 @@ class Yields:
     S_variance: Numbers | float = 0.0
 
 
-def require_figure(name: str, option: str = "--fom") -> str:
+def require_figure(name: str) -> str:
     """Check the name of a figure of merit.
 
     Raises:
         UsageError: if it is unknown.
     """
     if name not in FIGURES_OF_MERIT:
-        msg = f"{option} {name}: no such figure of merit; {nearest(name, FIGURES_OF_MERIT)}"
+        msg = f"--fom {name}: no such figure of merit; {nearest(name, FIGURES_OF_MERIT)}"
         raise UsageError(msg)
     return name
 

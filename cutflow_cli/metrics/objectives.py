@@ -59,13 +59,12 @@ class Objective:
         return np.asarray(np.where(np.isfinite(value) & (S > 0), value, -np.inf))
 
 
-def parse_objective(text: str, background_systematic: float = 0.0, option: str = "--objective") -> Objective:
+def parse_objective(text: str, background_systematic: float = 0.0) -> Objective:
     """Read an objective: a name (dashes or underscores), or a formula in s, b, sigma_s and sigma_b.
 
     Args:
         text: what the user wrote.
         background_systematic: systematic uncertainty of B as a fraction of B.
-        option: what it was given with, for messages.
 
     Raises:
         UsageError: if a name is unknown, the systematic uncertainty has no effect on the objective, or a formula is
@@ -76,20 +75,20 @@ def parse_objective(text: str, background_systematic: float = 0.0, option: str =
     name = ALIASES.get(name, name)
     if name in FIGURES_OF_MERIT:
         if background_systematic and name != "asimov":
-            msg = f"--background-systematic: {text} knows of no uncertainty; choose {option} asimov or a formula"
+            msg = f"--background-systematic: {text} knows of no uncertainty; choose --objective asimov or a formula"
             raise UsageError(msg)
         return Objective(name, None, background_systematic)
     differs = {part.strip() for part in text.split("-")} <= {"", *QUANTITIES}  # s - b is a formula, and so is -b
     if name.isidentifier() and not differs:
         known = [*FIGURES_OF_MERIT, "a formula such as 's/sqrt(b + sigma_b**2)'"]
-        msg = f"{option} {text}: no such objective; {nearest(name, known)}"
+        msg = f"--objective {text}: no such objective; {nearest(name, known)}"
         raise UsageError(msg)
-    formula = parse_formula(text, FIGURES_OF_MERIT, option=option)
+    formula = parse_formula(text, FIGURES_OF_MERIT, option="--objective")
     if background_systematic and "sigma_b" not in formula.quantities:
         msg = f"--background-systematic: the objective {text} does not name sigma_b"
         raise UsageError(msg)
-    lowest, highest = require_defined(formula, option)
+    lowest, highest = require_defined(formula, "--objective")
     if formula.quantities.isdisjoint({"s", "b"}) or highest - lowest <= 1e-9 * max(abs(lowest), abs(highest)):
-        msg = f"{option} {formula}: does not depend on s or b, so it can't choose a selection; write it in them"
+        msg = f"--objective {formula}: does not depend on s or b, so it can't choose a selection; write it in them"
         raise UsageError(msg)
     return Objective(formula.name, formula, background_systematic)

@@ -35,7 +35,6 @@ def best_threshold(
     expected: NDArray[np.float64],
     fom: str,
     min_effective_events: float = MIN_EFFECTIVE_EVENTS,
-    background_uncertainty: float = 0.0,
 ) -> Threshold:
     """Find the threshold with the best figure of merit.
 
@@ -50,7 +49,6 @@ def best_threshold(
         fom: a key of `FIGURES_OF_MERIT`.
         min_effective_events: effective events of either class that must be kept; not asked of figures that are
             additive, which do not profit from small numbers.
-        background_uncertainty: of `asimov`, as a fraction of B.
     """
     with np.errstate(over="ignore"):
         narrow = score.astype(np.float32)
@@ -64,7 +62,7 @@ def best_threshold(
     if not len(S):
         return Threshold(np.inf, -np.inf, 0.0, "no event has a score")
     totals = (float(expected[label == value].sum()) for value in (1, 0))
-    figure = figure_of_merit(fom, Yields(S, B, B2, *totals), background_uncertainty)
+    figure = figure_of_merit(fom, Yields(S, B, B2, *totals))
     n_eff = _effective_events(B, B2)
     n_signal = _effective_events(S, S2)
     note = None

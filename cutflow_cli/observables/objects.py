@@ -102,16 +102,16 @@ class Chosen:
             return self.value(name)
         return Step(arrays.sliced, (self.objects.value(name),), (self.index, self.index + 1))
 
-    def longitudinal(self, name: str) -> Node:
+    def pseudorapidity(self) -> Node:
         """Return η, if it is known.
 
         Raises:
             Refusal: if the momentum along the beam is not.
         """
         if self.objects.transverse_only:
-            msg = f"{self.text} has no {name}, its momentum along the beam is not measured; write delta_phi"
+            msg = f"{self.text} has no eta, its momentum along the beam is not measured; write delta_phi"
             raise Refusal(msg)
-        return self.value(name)
+        return self.value("eta")
 
     def momentum(self) -> tuple[Node, ...]:
         """Return px, py, pz and E."""

@@ -34,7 +34,7 @@ def invariant_mass(chosen: Sequence[Chosen]) -> Plan:
 def delta_r(chosen: Sequence[Chosen]) -> Plan:
     """Return ΔR of two objects, of an object and each of a collection, or of all pairs of two collections."""
     first, second = _two("delta_r", chosen)
-    values = tuple((part.longitudinal("eta"), part.value("phi")) for part in (first, second))
+    values = tuple((part.pseudorapidity(), part.value("phi")) for part in (first, second))
     return _pairwise(momenta.delta_r, (first, second), values)
 
 
@@ -47,7 +47,7 @@ def delta_phi(chosen: Sequence[Chosen]) -> Plan:
 def delta_eta(chosen: Sequence[Chosen]) -> Plan:
     """Return η₁ − η₂; see `delta_r` for which pairs."""
     first, second = _two("delta_eta", chosen)
-    values = ((first.longitudinal("eta"),), (second.longitudinal("eta"),))
+    values = ((first.pseudorapidity(),), (second.pseudorapidity(),))
     return _pairwise(momenta.delta_eta, (first, second), values)
 
 

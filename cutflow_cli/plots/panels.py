@@ -23,6 +23,8 @@ from cutflow_cli.selection.cutflow import LearnedCut
 NOTE_LINE = 0.14
 _NOTE_LINES, _NOTE_CHARACTERS = 3, 50
 _GREY = "#555555"
+#: What is kept, pale enough that others are seen through it.
+_KEPT_IN_ALL = (KEPT, 0.35)
 #: What a cut that differs by bin of another observable keeps in some of the bins.
 KEPT_IN_SOME: dict[str, Any] = {"facecolor": (KEPT, 0.1), "edgecolor": (KEPT, 0.9), "hatch": "\\\\\\\\", "lw": 0}
 
@@ -34,11 +36,6 @@ def grid_columns(panels: int) -> int:
     if panels == 4:
         return 2
     return 3 if panels <= 9 else 4
-
-
-def pale(colour: str) -> tuple[str, float]:
-    """Return a colour through which others are seen."""
-    return colour, 0.35
 
 
 def scale_observable(axes: Axes, binning: Binning) -> None:
@@ -85,7 +82,7 @@ def shade_kept(axes: Axes, step: LearnedCut, cut: Cut, *, errors: bool = True) -
         return
     if step.applied:
         for start, end in kept_intervals(cut, low, high):
-            axes.axvspan(start, end, facecolor=pale(KEPT), linewidth=0, zorder=0)
+            axes.axvspan(start, end, facecolor=_KEPT_IN_ALL, linewidth=0, zorder=0)
     style: dict[str, Any] = {"color": "black", "ls": "--", "lw": 1.0} if step.applied else {"color": _GREY, "ls": ":"}
     for value, error in ((cut.lower, step.lower_error), (cut.upper, step.upper_error)):
         if value is None or not low <= value <= high:
@@ -100,7 +97,7 @@ def _shade_bins(axes: Axes, cut: BinnedCut) -> None:
     low, high = axes.get_xlim()
     every, some = kept_by_bins(cut, low, high)
     for start, end in every:
-        axes.axvspan(start, end, facecolor=pale(KEPT), linewidth=0, zorder=0)
+        axes.axvspan(start, end, facecolor=_KEPT_IN_ALL, linewidth=0, zorder=0)
     for start, end in some:
         axes.axvspan(start, end, zorder=0, **KEPT_IN_SOME)
     for value in boundaries_of(cut):
@@ -119,7 +116,7 @@ def kept_entries(steps: Iterable[LearnedCut], *, errors: bool = True) -> list[tu
     in_bins = [isinstance(cut, BinnedCut) and not cut.is_range for cut in cuts]
     with_bands = errors and not (cuts and all(isinstance(cut, BinnedCut) for cut in cuts))
     boundary = "boundary ± error" if with_bands else "boundary"
-    kept: list[tuple[Any, str]] = [(Patch(facecolor=pale(KEPT)), "kept")]
+    kept: list[tuple[Any, str]] = [(Patch(facecolor=_KEPT_IN_ALL), "kept")]
     if any(in_bins):
         kept.append((Patch(**KEPT_IN_SOME), "kept in some bins"))
         boundary += " (of bins: least, greatest)"

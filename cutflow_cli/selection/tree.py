@@ -6,7 +6,7 @@ refuses it (`cutflow_cli.export`) rather than printing something subtly differen
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -163,34 +163,35 @@ def names(node: Node) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.name for part in walk(node) if isinstance(part, Name)))
 
 
-def substitute(node: Node, replacements: dict[str, Node]) -> Node:
-    """Replace columns by expressions, for example a feature by the expression that it was made from."""
-
-    def swap(part: Node) -> Node:
-        return substitute(part, replacements)
-
+def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
+    """Return a node with each of the nodes directly below it changed."""
     match node:
-        case Name(name):
-            return replacements.get(name, node)
-        case Number():
+        case Number() | Name():
             return node
         case Negative(operand):
-            return Negative(swap(operand))
+            return Negative(change(operand))
         case AsFloat32(operand):
-            return AsFloat32(swap(operand))
+            return AsFloat32(change(operand))
         case Not(operand):
-            return Not(swap(operand))
+            return Not(change(operand))
         case AnyObject(operand):
-            return AnyObject(swap(operand))
+            return AnyObject(change(operand))
         case AllObjects(operand):
-            return AllObjects(swap(operand))
+            return AllObjects(change(operand))
         case Arithmetic(operator, left, right):
-            return Arithmetic(operator, swap(left), swap(right))
+            return Arithmetic(operator, change(left), change(right))
         case Call(function, arguments):
-            return Call(function, tuple(map(swap, arguments)))
+            return Call(function, tuple(map(change, arguments)))
         case Compare(operands, operators):
-            return Compare(tuple(map(swap, operands)), operators)
+            return Compare(tuple(map(change, operands)), operators)
         case And(operands):
-            return And(tuple(map(swap, operands)))
+            return And(tuple(map(change, operands)))
         case Or(operands):
-            return Or(tuple(map(swap, operands)))
+            return Or(tuple(map(change, operands)))
+
+
+def substitute(node: Node, replacements: dict[str, Node]) -> Node:
+    """Replace columns by expressions, for example a feature by the expression that it was made from."""
+    if isinstance(node, Name):
+        return replacements.get(node.name, node)
+    return rebuilt(node, lambda part: substitute(part, replacements))
