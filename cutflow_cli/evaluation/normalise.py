@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.errors import InputError
-from cutflow_cli.evaluation.tally import Prefix, Tally
+from cutflow_cli.evaluation.depth_counter import Prefix
+from cutflow_cli.evaluation.tally import Tally
 from cutflow_cli.events.batch import EventBatch
 from cutflow_cli.events.schema import SPLITS, ProcessInfo, Role, Split
 from cutflow_cli.metrics.summary import Kept

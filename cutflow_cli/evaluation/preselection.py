@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cutflow_cli.evaluation.depth_counter import Prefix
 from cutflow_cli.evaluation.normalise import Normalised
 from cutflow_cli.evaluation.rows import ALL_SPLITS, CutFlowRow, FlowName, NamedFlow
-from cutflow_cli.evaluation.tally import Prefix
 from cutflow_cli.events.schema import SPLITS, Role, Split
 from cutflow_cli.metrics.classification import efficiency
 from cutflow_cli.metrics.estimate import Estimate

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from cutflow_cli.evaluation.brief import Brief, asimov_under, brief, difference, shift_variance
+from cutflow_cli.evaluation.depth_counter import Prefix
 from cutflow_cli.evaluation.detail_rows import CLASSES
 from cutflow_cli.evaluation.normalise import Normalised
-from cutflow_cli.evaluation.tally import Prefix
 from cutflow_cli.evaluation.variations import Varied
 from cutflow_cli.events.schema import Role, Split
 from cutflow_cli.metrics.classification import efficiency

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cutflow_cli.errors import UsageError, nearest
+from cutflow_cli.evaluation.depth_counter import Prefix
 from cutflow_cli.evaluation.normalise import Normalised
-from cutflow_cli.evaluation.tally import Listener, Prefix, Tally, tally
+from cutflow_cli.evaluation.tally import Listener, Tally, tally
 from cutflow_cli.evaluation.varied_events import Unchanged, VariedEvents
 from cutflow_cli.events.schema import SPLITS, EventsMetadata, Role, Split, VariationInfo
 from cutflow_cli.events.table import EventsFile

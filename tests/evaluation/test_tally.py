@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cutflow_cli.errors import InputError
-from cutflow_cli.evaluation import cut_sums
+from cutflow_cli.evaluation import cut_sums, depth_counter
 from cutflow_cli.evaluation import tally as module
 from cutflow_cli.evaluation.tally import tally
 from cutflow_cli.events.ranges import RowRange
@@ -56,7 +56,7 @@ def test_masks_held_at_a_time_do_not_matter(make_sample, make_flow, monkeypatch,
     events = open_events(make_sample(events=500, hypotheses=(5.0, 1.0)).path)
     flows = [make_flow(0.0, 0.1 * number) for number in range(6)]
     whole = tally(events, flows)
-    monkeypatch.setattr(module, "_MASKS", 2)  # each flow has two
+    monkeypatch.setattr(depth_counter, "_MASKS", 2)  # each flow has two
     monkeypatch.setattr(module, "AT_ONCE", 100)
     parts = tally(events, flows)
     np.testing.assert_array_equal(whole.sums[..., 0], parts.sums[..., 0])
@@ -103,13 +103,13 @@ def test_hypotheses_are_kept_apart(make_sample, make_flow):
 
 def test_each_cut_is_evaluated_once_per_batch(make_sample, make_flow, monkeypatch):
     calls = []
-    passes = module.Cut.passes
+    passes = depth_counter.Cut.passes
 
     def counting(cut, values):
         calls.append(cut)
         return passes(cut, values)
 
-    monkeypatch.setattr(module.Cut, "passes", counting)
+    monkeypatch.setattr(depth_counter.Cut, "passes", counting)
     tally(open_events(make_sample().path), [make_flow(0.0, 0.5, r) for r in range(5)] + [make_flow(0.1, 0.5)])
     assert len(calls) == 3  # x > 0, x > 0.1, y < 0.5
 
