@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cutflow_cli.apply.conditions import Condition, resolved
@@ -16,16 +15,15 @@ from cutflow_cli.apply.counting import StepSums, depths
 from cutflow_cli.apply.cut_flow import CutFlowFile, check_cut_flow, save_cut_flow
 from cutflow_cli.apply.cuts_file import CutsFile, read_cuts
 from cutflow_cli.apply.inputs import Block, EventsInput, Group, Input, SourceOptions
+from cutflow_cli.apply.opening import check_output, open_all, title_of
 from cutflow_cli.apply.results import Applied, AppliedFlow, GroupFlow, Step
 from cutflow_cli.apply.writing import EventsTotals, PassingWriter, applied_to
 from cutflow_cli.artifacts import Action, decide, digest
-from cutflow_cli.errors import UsageError, is_disk_fault, naming
+from cutflow_cli.errors import UsageError
 from cutflow_cli.evaluation.numbers import short_cut
 from cutflow_cli.evaluation.saved_cut_flow_files import CountedFile
 from cutflow_cli.events.ahead import read_ahead
-from cutflow_cli.events.find import identity
-from cutflow_cli.events.readers import Location
-from cutflow_cli.events.schema import METADATA_KEY, ROW_GROUP_EVENTS
+from cutflow_cli.events.schema import ROW_GROUP_EVENTS
 from cutflow_cli.export.choose import Choice, choose
 from cutflow_cli.selection.binned import BinnedCut
 from cutflow_cli.selection.cut import Cut
@@ -33,7 +31,6 @@ from cutflow_cli.selection.cutflow import CutFlow
 from cutflow_cli.selection.evaluate import evaluate
 from cutflow_cli.selection.parse import parse_arithmetic
 from cutflow_cli.selection.per_object import without_quantifiers
-from cutflow_cli.selection.tree import Node
 
 ALL_EVENTS = "all events"
 #: Change when the same inputs and settings come to give another file.
@@ -105,7 +102,7 @@ def apply_cuts(
     read = read_cuts(cuts)
     read = replace(read, flows=choose(read.flows, options.choice))
     weight = None if options.weight is None else parse_arithmetic(options.weight, "--weight-column: ")
-    inputs = _open_all(read, files, weight, replace(options.source, whole=out is not None))
+    inputs = open_all(read, files, weight, replace(options.source, whole=out is not None))
     task = _Task(read, inputs, options, progress or (lambda done, text: None), chunk_rows)
     saved = None
     if cut_flow is not None:
@@ -115,7 +112,7 @@ def apply_cuts(
         _refuse_for_counting(options)
         result = saved or task.counted()
     else:
-        _check_output(read, inputs, out, files, options)
+        check_output(read, inputs, out, files, options.source.columns)
         result = task.written(out, force=force, command=command)
     if cut_flow is None:
         return result
@@ -125,83 +122,11 @@ def apply_cuts(
     return replace(result, cut_flow=cut_flow.path, cut_flow_written=saved is None)
 
 
-def _open_all(cuts: CutsFile, files: Sequence[Path | str], weight: Node | None, source: SourceOptions) -> list[Input]:
-    """Open all files, so that what is wrong with the last is known before the first is read."""
-    if not files:
-        msg = "no files to apply the cuts to"
-        raise UsageError(msg)
-    seen: dict[Location | Path, Location] = {}
-    inputs: list[Input] = []
-    for name in files:
-        location = Location.of(name)
-        if identity(location) in seen:
-            msg = f"{location}: is named twice; its events would count twice"
-            raise UsageError(msg)
-        seen[identity(location)] = location
-        if _is_events_file(location):
-            inputs.append(EventsInput(location.path, cuts, weight))
-        else:
-            from cutflow_cli.apply.source import SourceInput  # with all that objects need, a second to import
-
-            inputs.append(SourceInput(location, cuts, weight, source))
-    return inputs
-
-
-def _is_events_file(location: Location) -> bool:
-    """Whether cutflow wrote a file as an events file; what can't be read is left to the reader of its format."""
-    if location.is_remote or not location.path.is_file():
-        return False
-    with naming(location.path), location.path.open("rb") as stream:
-        if stream.read(4) != b"PAR1":
-            return False
-    try:
-        parquet = pq.ParquetFile(location.path)
-        return METADATA_KEY in {**(parquet.schema_arrow.metadata or {}), **(parquet.metadata.metadata or {})}
-    except (ValueError, OSError) as error:  # pyarrow's errors are of these kinds
-        if is_disk_fault(error, location.path):
-            raise
-        return False
-
-
 def _refuse_for_counting(options: ApplyOptions) -> None:
     for name, given in (("--mask", options.mask), ("--column", options.source.columns)):
         if given is not None:
             msg = f"{name} is for events that are written; add --out"
             raise UsageError(msg)
-
-
-def _check_output(
-    cuts: CutsFile, inputs: Sequence[Input], out: Path, files: Sequence[Path | str], options: ApplyOptions
-) -> None:
-    """Refuse what can't be written.
-
-    Raises:
-        UsageError: if there are several selections, or files that have no common form.
-    """
-    if len(cuts.flows) > 1:
-        found = dict.fromkeys(_title(flow) for flow in cuts.flows)
-        msg = (
-            f"--out holds the events of one selection, {cuts.path} has {len(cuts.flows)}; choose with --working-point, "
-            f"--hypothesis or --replica: {', '.join([*found][:12])}"
-        )
-        raise UsageError(msg)
-    for name in (*files, cuts.path):
-        location = Location.of(name)
-        if not location.is_remote and location.path.resolve() == out.resolve():
-            msg = f"{out}: is one of the files to read; choose another --out"
-            raise UsageError(msg)
-    events = [one for one in inputs if isinstance(one, EventsInput)]
-    if events and len(inputs) > 1:
-        msg = f"{events[0].path}: is an events file, which goes into an --out of its own; write one after the other"
-        raise UsageError(msg)
-    if events and options.source.columns is not None:
-        msg = f"--column is for files that are no events files; of {events[0].path} all columns are written"
-        raise UsageError(msg)
-
-
-def _title(flow: CutFlow) -> str:
-    hypothesis = "" if flow.hypothesis is None else f", hypothesis {flow.hypothesis:.15g}"
-    return f"{flow.working_point}{hypothesis}" + (f", replica {flow.replica}" if flow.kind == "replica" else "")
 
 
 class _Task:
@@ -276,7 +201,7 @@ class _Task:
         return digest({
             "format": _FORMAT,
             "cuts": self.cuts.digest,
-            "flows": [_title(flow) for flow in self.cuts.flows],
+            "flows": [title_of(flow) for flow in self.cuts.flows],
             "files": [one.digest for one in self.inputs],
             "weight": self.options.weight,
             "mask": self.options.mask,
