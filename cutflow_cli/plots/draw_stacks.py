@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,24 +14,21 @@ from cutflow_cli.plots.backend import (
     FigureCanvasAgg,
     FixedLocator,
     FuncFormatter,
-    HandlerTuple,
-    Line2D,
     MaxNLocator,
-    Patch,
 )
 from cutflow_cli.plots.binned_panels import boundaries_of
 from cutflow_cli.plots.panels import (
     NOTE_LINE,
     draw_title,
     grid_columns,
-    kept_entries,
     mark_overflow,
     scale_observable,
     shade_kept,
     wrapped,
 )
+from cutflow_cli.plots.stack_legend import OWN_MARKER, draw_legend, legend_entries, legend_shape, process_style
 from cutflow_cli.plots.stacks import Moved, Stack, StackPanel
-from cutflow_cli.plots.style import PROCESSES, SIGNAL, axis_label, fit, number, plain, shortened, unit
+from cutflow_cli.plots.style import SIGNAL, axis_label, fit, number, plain, unit
 from cutflow_cli.selection.binned import BinnedCut
 
 #: Inches: upper and lower frame of a panel (of a single one), and the room around them, and above for the title.
@@ -44,8 +40,6 @@ _VISIBLE, _VISIBLE_LOGARITHMIC = 0.1, 1e-3
 _SPIKED = 50.0
 _DECADES = 7
 _MOST_COLUMNS = 4
-_LEGEND_SIZE = 8.5
-_OWN_MARKER: dict[str, Any] = {"marker": "o", "markersize": 4.5, "markerfacecolor": "white"}
 
 
 def draw_stack(stack: Stack, logarithmic: bool | None = None) -> Figure:
@@ -64,8 +58,8 @@ def draw_stack(stack: Stack, logarithmic: bool | None = None) -> Figure:
     width = columns * (_LEFT + frame + _RIGHT)
     scales = [_is_logarithmic(panel) if logarithmic is None else logarithmic for panel in panels]
     factor = signal_factor(panels, scales)
-    handles, labels = _legend_entries(stack, factor)
-    ncols, legend_height = _legend_shape(handles, labels, width)
+    handles, labels = legend_entries(stack, factor)
+    ncols, legend_height = legend_shape(handles, labels, width)
     lines = _header_lines(stack)
     header = 0.1 + _LINE * len(lines) + legend_height
     notes = [wrapped(stack_notes(panel)) for panel in panels]
@@ -88,7 +82,7 @@ def draw_stack(stack: Stack, logarithmic: bool | None = None) -> Figure:
         text = figure.text(0.5, 1 - (0.08 + _LINE * position) / height, line, ha="center", va="top")
         text.set_fontsize(11 if position == 0 else 9.5)
         fit(figure, text, width - 0.2)
-    _draw_legend(figure, handles, labels, ncols, 1 - (0.1 + _LINE * len(lines)) / height)
+    draw_legend(figure, handles, labels, ncols, 1 - (0.1 + _LINE * len(lines)) / height)
     return figure
 
 
@@ -127,7 +121,7 @@ def _draw_upper(figure: Figure, axes: Axes, panel: StackPanel, factor: float, lo
     top = floor
     for position, counts in reversed(list(enumerate(panel.processes))):
         floor, top = top, top + panel.heights(counts)[0]
-        axes.stairs(top, edges, baseline=floor, fill=True, zorder=1, **_process_style(position, len(panel.processes)))
+        axes.stairs(top, edges, baseline=floor, fill=True, zorder=1, **process_style(position, len(panel.processes)))
     values, errors = panel.heights(panel.background)
     axes.stairs(values + errors, edges, baseline=values - errors, fill=True, facecolor=("black", 0.28), lw=0, zorder=2)
     signal = factor * panel.heights(panel.signal)[0]
@@ -141,11 +135,6 @@ def _draw_upper(figure: Figure, axes: Axes, panel: StackPanel, factor: float, lo
     axes.tick_params(labelbottom=False)
     axes.xaxis.get_offset_text().set_visible(False)
     fit(figure, axes.set_ylabel(_height_label(panel, power), labelpad=3), height + 0.2)
-
-
-def _process_style(position: int, processes: int) -> dict[str, Any]:
-    colour, hatch = PROCESSES[position % len(PROCESSES)]
-    return {"facecolor": (colour, 0.75), "edgecolor": "#333333", "lw": 0.5, "hatch": hatch if processes > 1 else ""}
 
 
 def _scale_height(
@@ -252,7 +241,7 @@ def _draw_own(axes: Axes, panel: StackPanel, value: float, error: float) -> list
         if known:
             axes.plot([min(known), max(known)], [value, value], color="black", lw=2.2, zorder=5)
             middle = [float(np.median(known))]
-            axes.errorbar(middle, [value], yerr=[error], color="black", elinewidth=1.2, zorder=6, **_OWN_MARKER)
+            axes.errorbar(middle, [value], yerr=[error], color="black", elinewidth=1.2, zorder=6, **OWN_MARKER)
     return [value - error, value + error]
 
 
@@ -277,65 +266,3 @@ def _header_lines(stack: Stack) -> list[str]:
         S, B = (number(one.value or 0.0, one.error) for one in stack.kept)
         lines.append(f"all cuts: S = {S}, B = {B}")
     return [*lines, *map(plain, stack.notes)]
-
-
-def _legend_entries(stack: Stack, factor: float) -> tuple[list[Any], list[str]]:
-    entries: list[tuple[Any, str]] = [
-        (Patch(**_process_style(position, len(stack.processes))), plain(shortened(name, 24)))
-        for position, name in enumerate(stack.processes)
-    ]
-    scaled = f"signal × {number(factor)}" if factor > 1 else "signal"
-    entries += [
-        (Line2D([], [], color=SIGNAL, lw=1.7), scaled),
-        (Patch(facecolor=("black", 0.28)), "stat. error of the background"),
-    ]
-    if any(panel.step.active and panel.cut.region != "all" for panel in stack.panels):
-        entries += kept_entries([panel.step for panel in stack.panels], errors=False)
-    drawn = [
-        counts for panel in stack.panels if not panel.binning.cut_down for counts in (panel.signal, panel.background)
-    ]
-    if any(counts.sumw2[edge] > 0 for counts in drawn for edge in (0, -1)):
-        triangles = tuple(Line2D([], [], color="black", marker=marker, markersize=4, ls="") for marker in "<>")
-        entries.append((triangles, "edge bin with under-/overflow"))
-    entries += _moved_entries(stack.panels)
-    if any(panel.few for panel in stack.panels):
-        label = f"no S/√B where n_eff(B) < {stack.least:g}"
-        entries.append((Line2D([], [], ls=""), label))
-    handles, labels = (list(side) for side in zip(*entries, strict=True))
-    return handles, labels
-
-
-def _moved_entries(panels: Sequence[StackPanel]) -> list[tuple[Any, str]]:
-    entries: list[tuple[Any, str]] = []
-    plain_cuts, in_bins = ([panel for panel in panels if (panel.own is not None) is own] for own in (False, True))
-    for those, marker, words in (
-        (plain_cuts, "o", "the {} boundary moved"), (in_bins, "", "one {} boundary in all bins"),
-    ):  # fmt: skip
-        names = {moved.name for panel in those for moved in panel.moved}
-        for name, line in (("lower", "-"), ("upper", (0, (4, 1.5)))):
-            if name in names:
-                handle = Line2D([], [], color="black", ls=line, lw=1.2, marker=marker, markersize=4)
-                entries.append((handle, f"S/√B with {words.format(name)}"))
-    if any(panel.own.value is not None for panel in in_bins if panel.own is not None):
-        handle = Line2D([], [], color="black", lw=2.2, **_OWN_MARKER)
-        entries.append((handle, "S/√B of the selection, at its boundaries"))
-    return entries
-
-
-def _legend_shape(handles: list[Any], labels: list[str], width: float) -> tuple[int, float]:
-    """Return in how many columns a legend fits into a width, and how high it is then, in inches."""
-    for ncols in range(min(len(handles), 6), 0, -1):
-        figure = Figure(figsize=(width, 1))
-        FigureCanvasAgg(figure)
-        legend = _draw_legend(figure, handles, labels, ncols, 1.0)
-        box = legend.get_window_extent(renderer=figure.canvas.get_renderer())  # type: ignore[attr-defined]
-        if box.width / figure.dpi <= width - 0.1 or ncols == 1:
-            return ncols, float(box.height) / figure.dpi
-    return 1, 0.0
-
-
-def _draw_legend(figure: Figure, handles: list[Any], labels: list[str], ncols: int, top: float) -> Any:  # noqa: ANN401
-    return figure.legend(
-        handles, labels, loc="upper center", bbox_to_anchor=(0.5, top), borderaxespad=0.1, ncols=ncols,
-        handlelength=1.8, columnspacing=1.2, handler_map={tuple: HandlerTuple(ndivide=None)}, fontsize=_LEGEND_SIZE,
-    )  # fmt: skip
