@@ -20,6 +20,7 @@ from cutflow_cli.engine.graphs import Step
 from cutflow_cli.models.cabin.loss import EventSums, loss_and_gradient
 from cutflow_cli.models.cabin.prepare import Neurons, Prepared
 from cutflow_cli.models.cabin.settings import CabinSettings
+from cutflow_cli.models.cabin.steppers import by_term, signal_first, stored_beside
 
 #: Logistic functions (events × neurons × sub-networks × replicas) held at once, which is what memory depends on.
 LARGEST_PASS = 1 << 25
@@ -49,7 +50,7 @@ class BatchedStepper:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self._settings, self._device, self._dtype = settings, torch.device(device), dtype
-        order = np.concatenate([np.flatnonzero(data.signal), np.flatnonzero(~data.signal)])
+        order, signal_events = signal_first(data)
         z = data.z[order][:, neurons.feature].T
         missing = np.isnan(z)
         self._missing = torch.as_tensor(missing, device=self._device) if missing.any() else None
@@ -57,8 +58,8 @@ class BatchedStepper:
         self._totals = [np.array([w[data.signal].sum(), w[~data.signal].sum()]) for w in weights]
         alike = all(one is weights[0] for one in weights)
         self._weight = self._tensor(np.stack([one[order] for one in (weights[:1] if alike else weights)]))
-        self._bounds = (0, int(data.signal.sum()), len(order))
-        networks = 1 if settings.single else len(settings.targets)
+        self._bounds = (0, signal_events, len(order))
+        networks = settings.networks
         self._bias = neurons.initial_bias(len(weights), networks)
         self._slope = np.tile(neurons.side, (len(weights), networks, 1))
         # Of each replica, neuron and sub-network, to be seen beside events.
@@ -84,7 +85,7 @@ class BatchedStepper:
             own.copy_(torch.as_tensor(np.ascontiguousarray(turned)))
         self._sum()
         rows = [self._descend(row, sums) for row, sums in enumerate(self._sums.cpu().numpy().transpose(1, 0, 2, 3))]
-        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        return by_term(rows)
 
     def _descend(self, row: int, sums: NDArray[np.float64]) -> dict[str, float]:
         """Take one replica's step.
@@ -151,19 +152,15 @@ class BatchedStepper:
                 columns.append(steps * z)
         sums += torch.cat([one.sum(dim=-1).transpose(1, 2) for one in columns], dim=-1)
 
+    @property
+    def _learned(self) -> Arrays:
+        return {"bias": self._bias, "slope": self._slope} if self._settings.learn_weights else {"bias": self._bias}
+
     def state(self) -> Arrays:
         """Return all that the next epoch depends on."""
-        arrays = {"bias": self._bias.copy()}
-        if self._settings.learn_weights:
-            arrays["slope"] = self._slope.copy()
-        return arrays
+        return {name: values.copy() for name, values in self._learned.items()}
 
     def restore(self, state: Arrays) -> None:
         """Go back to a state."""
-        for name, values in (("bias", self._bias), ("slope", self._slope)):
-            if name == "slope" and not self._settings.learn_weights:
-                continue
-            if state[name].shape != values.shape:
-                msg = f"{name} has another shape"
-                raise ValueError(msg)
-            values[...] = state[name]
+        for own, stored in stored_beside(self._learned, state):
+            own[...] = stored

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cutflow_cli.engine.checkpoint import FinishedReplicas
-from cutflow_cli.events.batch import EventSample
-from cutflow_cli.models.cabin.boundaries import Placed, place, roughness, to_flow
-from cutflow_cli.models.cabin.landscape import Landscape
-from cutflow_cli.models.cabin.loss import positions
-from cutflow_cli.models.cabin.prepare import Neurons, Prepared
-from cutflow_cli.models.cabin.scan import Scan, scan
-from cutflow_cli.models.cabin.search import Box, Search, Sums
-from cutflow_cli.models.cabin.settings import CabinSettings
+from cutflow_cli.engine.checkpoint import Arrays, FinishedReplicas
+from cutflow_cli.models.cabin.boundaries import Placed, roughness
+from cutflow_cli.models.cabin.prepare import Neurons
+from cutflow_cli.models.cabin.scan import Scan
+from cutflow_cli.models.cabin.search import Box
 from cutflow_cli.selection.cutflow import CutFlow
 
 Array = NDArray[np.float64]
@@ -49,176 +45,107 @@ class Finished:
         return (*self.flows, *self.learned, *(self.moved or ()), *(self.free or ()))
 
 
-class FinishesReplicas(Protocol):
-    """Turns the parameters of replicas into flows, and adapts what they agree on."""
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What training leaves of one replica.
+
+    Attributes:
+        neurons: what each neuron looks at.
+        bias: shape (targets, neurons), with bins (targets, bins, neurons).
+        slope: same shape.
+        weight: the replica's training weights, shape (events,).
+        replica: its number.
+        seed: of the run.
+        threads: how many may be used to finish it.
+    """
+
+    neurons: Neurons
+    bias: Array
+    slope: Array
+    weight: Array
+    replica: int
+    seed: int
+    threads: int
+
+
+class FinishesReplicas(ABC):
+    """Turns the parameters of replicas into flows, and adapts what they agree on.
+
+    The exact step gives boxes in one or several scans. Boxes of one scan are tied to their neighbours.
+
+    Attributes:
+        exact: whether the exact step follows.
+        between: where between its neighbours each inner box of a scan lies (`loss.positions`).
+    """
+
+    exact: bool
+    between: Array
 
     @property
+    @abstractmethod
     def dtypes(self) -> dict[str, str]:
         """Type of each column that is cut on."""
 
-    def finish(
-        self,
-        neurons: Neurons,
-        bias: Array,
-        slope: Array,
-        weight: Array,
-        replica: int,
-        seed: int,
-        threads: int,
-        progress: Callable[[float], None],
-        kept: FinishedReplicas,
-    ) -> Finished:
-        """Turn the parameters of one replica into its flows."""
-
+    @abstractmethod
     def moved_to_target(self, flow: CutFlow) -> CutFlow:
-        """Move the boundaries of a consensus until the target is kept."""
+        """Move all boundaries of a consensus by the same number of standard deviations, until the target is kept."""
 
-
-class Finisher:
-    """Turns parameters into flows; what replicas share is done once.
-
-    Args:
-        sample: the training split.
-        data: the same, prepared.
-        settings: of the training.
-        landscape: the training split by ranks; None without the exact step.
-    """
-
-    def __init__(
-        self, sample: EventSample, data: Prepared, settings: CabinSettings, landscape: Landscape | None
-    ) -> None:
-        self._sample, self._data, self._settings, self._landscape = sample, data, settings, landscape
-        self._dtypes = [sample.dtypes[name] for name in sample.features]
-        self._between = np.empty(0) if settings.single else positions(settings.targets, "averaged")
-
-    @property
-    def dtypes(self) -> dict[str, str]:
-        """Type of each feature's column."""
-        return self._sample.dtypes
-
-    def templates(self, replica: int) -> list[CutFlow]:
-        """Return the flows of all working points, without cuts."""
-        if self._settings.single:
-            return [CutFlow((), replica=replica)]
-        return [
-            CutFlow((), f"signal_efficiency={target:.12g}", target, replica=replica)
-            for target in self._settings.targets
-        ]
-
-    def learned(self, neurons: Neurons, bias: Array, slope: Array, replica: int) -> tuple[tuple[CutFlow, ...], Array]:
-        """Return the gradient's own cuts, −b/w, and their positions in standard deviations, shape (targets, neurons).
-
-        The side of a neuron is the sign of its weight. A boundary at −∞ keeps everything.
-        """
-        with np.errstate(divide="ignore", invalid="ignore"):
-            position = np.where(slope == 0, np.where(bias > 0, -np.inf, np.inf), -bias / np.abs(slope))
-        side = np.where(slope < 0, -1.0, 1.0)
-        flows = []
-        for template, where, sides in zip(self.templates(replica), position, side, strict=True):
-            mean, std = self._data.mean[neurons.feature], self._data.std[neurons.feature]
-            flow = to_flow(self._sample.features, (neurons.feature, sides), where * std + sides * mean, template)
-            flows.append(flow.rounded(self._sample.dtypes))
-        return tuple(flows), position
-
-    def finish(
-        self,
-        neurons: Neurons,
-        bias: Array,
-        slope: Array,
-        weight: Array,
-        replica: int,
-        seed: int,
-        threads: int,
-        progress: Callable[[float], None],
-        kept: FinishedReplicas,
-    ) -> Finished:
+    def finish(self, trained: Trained, progress: Callable[[float], None], kept: FinishedReplicas) -> Finished:
         """Turn the parameters of one replica into its flows.
 
         Args:
-            neurons: what each neuron looks at.
-            bias: shape (targets, neurons).
-            slope: same shape.
-            weight: the replica's training weights, shape (events,).
-            replica: its number.
-            seed: of the run.
-            threads: how many may be used.
+            trained: the replica.
             progress: told the share done; what it raises ends the exact step.
             kept: what the exact step found of replicas before; it is told what it finds now.
 
         Raises:
             InputError: if `kept` is of another training.
         """
-        flows, position = self.learned(neurons, bias, slope, replica)
-        if self._landscape is None:
-            size = np.where(np.isfinite(position), position, 0.0)
-            return Finished(flows, flows, None, None, roughness(size, self._between), float("nan"))
-        settings, landscape = self._settings, self._landscape
-        found = kept.read(replica, Scan.restored)
-        if found is None:
-            at, allowed = on_faces(landscape, neurons, position, slope)
-            found = scan(
-                landscape, Sums.of(weight, self._data.signal), settings.targets, at, allowed, settings.smoothness,
-                settings.rho, seed, replica, threads, progress,
-            )  # fmt: skip
-            kept.add(replica, found.arrays())
-        held = self._placed(found.held, follow=found.held is not found.free)
-        free = self._placed(found.free, follow=False)
+        flows, positions = self._learned(trained)
+        if not self.exact:
+            size = [np.where(np.isfinite(one), one, 0.0) for one in positions]
+            return Finished(flows, flows, None, None, self._roughness(size), float("nan"))
+        scans = kept.read(trained.replica, self._restored)
+        if scans is None:
+            scans = self._scanned(trained, positions, progress)
+            kept.add(trained.replica, self._arrays(scans))
+        held = [self._placed(one.held, follow=one.held is not one.free) for one in scans]
+        free = [self._placed(one.free, follow=False) for one in scans]
+        moved = [self._placed(one.moved, follow=False) for one in scans]
         return Finished(
-            self._flows(held, replica),
+            self._flows(held, trained.replica),
             flows,
-            self._flows(self._placed(found.moved, follow=False), replica),
-            self._flows(free, replica),
-            roughness(held.position, self._between),
-            roughness(free.position, self._between),
+            self._flows(moved, trained.replica),
+            self._flows(free, trained.replica),
+            self._roughness([one.position for one in held]),
+            self._roughness([one.position for one in free]),
         )
 
-    def moved_to_target(self, flow: CutFlow) -> CutFlow:
-        """Move all boundaries of a consensus by the same number of standard deviations, until the target is kept."""
-        landscape = self._landscape
-        if landscape is None or flow.target is None:
-            return flow
-        boundaries = {}
-        for step in flow.steps:
-            if step.active:
-                boundaries[step.cut.observable] = (step.cut.lower, step.cut.upper)
-        at = np.full(len(landscape.faces), -np.inf)
-        for j, (feature, side) in enumerate(zip(landscape.faces.feature, landscape.faces.side, strict=True)):
-            lower, upper = boundaries.get(self._sample.features[feature], (None, None))
-            raw = lower if side > 0 else None if upper is None else -upper
-            if raw is not None:
-                at[j] = (raw - side * self._data.mean[feature]) / self._data.std[feature]
-        search = Search(landscape, Sums.of(self._data.weight, self._data.signal))
-        placed = self._placed((search.moved(at, flow.target),), follow=False)
-        moved = self._flows(placed, flow.replica, (flow,))[0]
-        steps = tuple(
-            replace(step, cut=new.cut) if step.active and new.active else step if not step.active else new
-            for step, new in zip(flow.steps, moved.steps, strict=True)
-        )
-        return replace(flow, steps=steps)
+    def _roughness(self, positions: Sequence[Array]) -> float:
+        return float(np.mean([roughness(one, self.between) for one in positions]))
 
+    @abstractmethod
+    def _learned(self, trained: Trained) -> tuple[tuple[CutFlow, ...], Sequence[Array]]:
+        """Return the gradient's own cuts, and of each scan their positions, shape (boxes, neurons)."""
+
+    @abstractmethod
+    def _scanned(
+        self, trained: Trained, positions: Sequence[Array], progress: Callable[[float], None]
+    ) -> tuple[Scan, ...]:
+        """Do the exact step."""
+
+    @abstractmethod
     def _placed(self, boxes: Sequence[Box], *, follow: bool) -> Placed:
-        assert self._landscape is not None
-        between = self._between if len(boxes) == len(self._settings.targets) else np.empty(0)
-        return place(
-            self._landscape, [box.threshold for box in boxes], between, self._dtypes, self._data.mean, self._data.std,
-            follow=follow,
-        )  # fmt: skip
+        """Place the boundaries of one scan's boxes."""
 
-    def _flows(self, placed: Placed, replica: int, templates: Sequence[CutFlow] | None = None) -> tuple[CutFlow, ...]:
-        assert self._landscape is not None
-        faces = (self._landscape.faces.feature, self._landscape.faces.side)
-        return tuple(
-            to_flow(self._sample.features, faces, value, template)
-            for value, template in zip(placed.value, templates or self.templates(replica), strict=True)
-        )
+    @abstractmethod
+    def _flows(self, placed: Sequence[Placed], replica: int) -> tuple[CutFlow, ...]:
+        """Turn the boundaries of all scans into a flow for each working point."""
 
+    @abstractmethod
+    def _arrays(self, scans: tuple[Scan, ...]) -> Arrays:
+        """Turn scans into arrays to be kept."""
 
-def on_faces(landscape: Landscape, neurons: Neurons, position: Array, slope: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Give each neuron's position to the face of its feature and side; other faces stay open and are not searched."""
-    at = np.full((len(position), len(landscape.faces)), -np.inf)
-    allowed = np.zeros(at.shape, dtype=np.bool_)
-    for j, (feature, side) in enumerate(zip(landscape.faces.feature, landscape.faces.side, strict=True)):
-        for k in np.flatnonzero(neurons.feature == feature):
-            mine = (slope[:, k] < 0) == (side < 0)
-            at[mine, j], allowed[mine, j] = position[mine, k], True
-    return at, allowed
+    @abstractmethod
+    def _restored(self, stored: Arrays) -> tuple[Scan, ...]:
+        """Turn them back."""

@@ -44,6 +44,27 @@ class EventSums:
     entropy: Array
     entropy_slope: Array
 
+    @classmethod
+    def of(cls, signal: Array, background: Array, totals: tuple[float, float], *, entropy: bool) -> EventSums:
+        """Divide sums by sums of weights.
+
+        Args:
+            signal: sums over the signal as the kernel orders them, shape (targets, 2 + 2 neurons).
+            background: the same over the background.
+            totals: sums of weights of signal and background.
+            entropy: whether the cross entropy counts.
+        """
+        middle = signal.shape[1] // 2
+        both, total = signal + background, sum(totals)
+        return cls(
+            signal[:, 0] / totals[0],
+            background[:, 0] / totals[1],
+            signal[:, 1:middle] / totals[0],
+            background[:, 1:middle] / totals[1],
+            both[:, middle] / total if entropy else np.zeros(len(both)),
+            both[:, middle + 1 :] / total if entropy else np.zeros((len(both), middle - 1)),
+        )
+
 
 def positions(targets: tuple[float, ...], smoothing: str) -> Array:
     """Say where between its neighbours each inner target lies: 0 at the lower, 1 at the higher.

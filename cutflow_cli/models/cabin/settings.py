@@ -157,6 +157,11 @@ class CabinSettings(Settings):
         """Whether there is one network without a target efficiency: cross entropy alone."""
         return self.preset == "cabin-bce"
 
+    @property
+    def networks(self) -> int:
+        """How many networks a replica has: one for each target, or one without."""
+        return 1 if self.single else len(self.targets)
+
     def refuse_unused(self, chosen: Collection[str]) -> None:
         """Refuse settings that the user chose and that would do nothing.
 

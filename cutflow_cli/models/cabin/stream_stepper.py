@@ -9,7 +9,6 @@ step reads all of them. Sums have the blocks of the compiled path in memory, and
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import numpy as np
@@ -23,9 +22,11 @@ from cutflow_cli.engine.windows import WINDOW_BYTES, Windows
 from cutflow_cli.events.ahead import read_ahead
 from cutflow_cli.events.stream import SplitStream
 from cutflow_cli.models.cabin import kernel
+from cutflow_cli.models.cabin.blocks import BlockSums, event_exponential, exponential
 from cutflow_cli.models.cabin.loss import EventSums, loss_and_gradient
 from cutflow_cli.models.cabin.prepare import Neurons, standardised
 from cutflow_cli.models.cabin.settings import CabinSettings
+from cutflow_cli.models.cabin.steppers import by_term, stored_beside
 from cutflow_cli.models.weights import WeightRule
 
 Array = NDArray[np.float64]
@@ -63,7 +64,7 @@ def fill_pieces(
             packed = np.empty((len(batch), columns), dtype=np.float32)
             for column, (feature, side) in enumerate(zip(neurons.feature, neurons.side, strict=True)):
                 z = standardised(batch.x[:, feature], moments[0][feature], moments[1][feature])
-                packed[:, column] = exponential(z, float(side), steepness)
+                packed[:, column] = event_exponential(z, float(side), steepness)
             packed[:, -1] = rule.apply(batch.weight, batch.label)
             for label in (0, 1):
                 mine = np.flatnonzero(batch.label == label)
@@ -74,12 +75,6 @@ def fill_pieces(
         pieces.close()
         raise
     return pieces, len(sizes[0])
-
-
-def exponential(z: Single, side: float, steepness: float) -> Single:
-    """Return exp(−n w x), infinite where x is missing, as the kernel takes it."""
-    exponent = np.clip(-steepness * (z.astype(np.float64) * side), -kernel.EXPONENT_LIMIT, kernel.EXPONENT_LIMIT)
-    return np.asarray(np.exp(np.where(np.isnan(z), np.inf, exponent)).astype(np.float32))
 
 
 class PiecewiseStepper:
@@ -107,13 +102,11 @@ class PiecewiseStepper:
         threads: int,
     ) -> None:
         self._fill, self._settings, self._seed = fill, settings, seed
-        self._replicas, self._bootstrap, self._threads = tuple(replicas), bootstrap, threads
-        self._networks = 1 if settings.single else len(settings.targets)
-        self._bias = neurons.initial_bias(len(self._replicas), self._networks)
+        self._replicas, self._bootstrap = tuple(replicas), bootstrap
+        self._bias = neurons.initial_bias(len(self._replicas), settings.networks)
         self._pieces: Windows | None = None
         self._signal_pieces = 0
-        self._pool = ThreadPoolExecutor(max_workers=threads)
-        self._loaded = False
+        self._blocks = BlockSums(threads)
         self._forget()
 
     def run_parts(self, epoch: int) -> Parts:
@@ -122,8 +115,7 @@ class PiecewiseStepper:
         if self._pieces is None:
             self._pieces, self._signal_pieces = self._fill()
         pieces, count = self._pieces, len(self._pieces.sizes)
-        exponent = np.clip(-self._settings.steepness * self._bias, -kernel.EXPONENT_LIMIT, kernel.EXPONENT_LIMIT)
-        c = np.exp(exponent).astype(np.float32)
+        c = exponential(self._bias, self._settings.steepness)
         with closing(read_ahead((number, pieces.read(number)) for number in range(self._done, count))) as following:
             for number, values in following:
                 self._add(number, values, c)
@@ -149,16 +141,16 @@ class PiecewiseStepper:
         """Take the step that sums over all events lead to, and forget them; return the loss terms."""
         terms = []
         for row, (one, total) in enumerate(zip(self._sums, self._totals, strict=True)):
-            sums = _event_sums(one, total, entropy=self._settings.delta > 0)
+            sums = EventSums.of(one[1], one[0], (total[1], total[0]), entropy=self._settings.delta > 0)
             found, gradient = loss_and_gradient(self._bias[row], sums, self._settings)
             self._bias[row] -= self._settings.learning_rate * gradient
             terms.append(found)
         self._forget()
-        return {name: np.array([row[name] for row in terms]) for name in terms[0]}
+        return by_term(terms)
 
     def _forget(self) -> None:
         """Begin sums over all events: of background and signal, for every replica."""
-        shape = (len(self._replicas), 2, self._networks, 2 + 2 * self._bias.shape[2])
+        shape = (len(self._replicas), 2, self._settings.networks, 2 + 2 * self._bias.shape[2])
         self._done, self._sums, self._totals = 0, np.zeros(shape), np.zeros(shape[:2])
 
     def _weights(self, replica: int, piece: int, weight: Single) -> Single:
@@ -170,16 +162,9 @@ class PiecewiseStepper:
     def _sum(self, rows: Single, weight: Single, c: Single, *, signal: bool) -> Array:
         """Sum over one piece, shape (networks, 2 + 2 neurons)."""
         blocks = -(-len(weight) // kernel.BLOCK)
-        sums = np.zeros((blocks, self._networks, 2 + 2 * len(rows)))
+        sums = np.zeros((blocks, self._settings.networks, 2 + 2 * len(rows)))
         signals, entropy = len(weight) if signal else 0, self._settings.delta > 0
-
-        def fill(first: int, last: int) -> None:
-            kernel.event_sums(rows, weight, signals, first, last, c, entropy, sums)
-
-        # Two threads that load compiled code for the first time may wait for each other for ever.
-        shares = np.linspace(0, blocks, min(self._threads, blocks) + 1).astype(int) if self._loaded else [0, blocks]
-        self._loaded = True
-        list(self._pool.map(fill, shares[:-1], shares[1:]))
+        self._blocks.fill(rows, weight, signals, c, sums, entropy=entropy)
         return np.asarray(sums.sum(axis=0))
 
     def state(self) -> Arrays:
@@ -190,12 +175,8 @@ class PiecewiseStepper:
         """Go back to a state."""
         self._forget()
         done, sums, rest = taken_apart(state)
-        for name, mine, stored in [("bias", self._bias, rest["bias"])] + [
-            (name, getattr(self, f"_{name}"), values) for name, values in sums.items()
-        ]:
-            if stored.shape != mine.shape:
-                msg = f"{name} has another shape"
-                raise ValueError(msg)
+        own = {"bias": self._bias, **{name: getattr(self, f"_{name}") for name in sums}}
+        for mine, stored in stored_beside(own, {**rest, **sums}):
             mine[...] = stored
         self._done = done
 
@@ -203,24 +184,3 @@ class PiecewiseStepper:
         """Give the scratch space back."""
         if self._pieces is not None:
             self._pieces.close()
-
-
-def _event_sums(sums: Array, totals: Array, *, entropy: bool) -> EventSums:
-    """Divide sums by sums of weights.
-
-    Args:
-        sums: of background and signal, shape (2, networks, 2 + 2 neurons).
-        totals: their sums of weights, shape (2,).
-        entropy: whether the cross entropy counts.
-    """
-    neurons = (sums.shape[2] - 2) // 2
-    (background, signal), both, total = sums, sums.sum(axis=0), float(totals.sum())
-    slope, middle = slice(1, 1 + neurons), 1 + neurons
-    return EventSums(
-        signal[:, 0] / totals[1],
-        background[:, 0] / totals[0],
-        signal[:, slope] / totals[1],
-        background[:, slope] / totals[0],
-        both[:, middle] / total if entropy else np.zeros(len(both)),
-        both[:, middle + 1 :] / total if entropy else np.zeros((len(both), neurons)),
-    )

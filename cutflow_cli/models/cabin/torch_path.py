@@ -16,6 +16,7 @@ from cutflow_cli.engine.checkpoint import Arrays
 from cutflow_cli.models.cabin.loss import positions
 from cutflow_cli.models.cabin.prepare import Neurons, Prepared
 from cutflow_cli.models.cabin.settings import CabinSettings
+from cutflow_cli.models.cabin.steppers import by_term, stored_beside
 
 #: Logistic functions (events × neurons × sub-networks) held at once, which is what memory depends on.
 LARGEST_PASS = 1 << 25
@@ -109,17 +110,15 @@ class TorchStepper:
         self._z = make(np.nan_to_num(z, nan=0.0))
         self._signal = make(data.signal.astype(np.float64))
         self._weights = [make(w) for w in weights]
-        networks = 1 if settings.single else len(settings.targets)
-        shape = (len(weights), networks, len(neurons))
-        self._bias = make(neurons.initial_bias(len(weights), networks))
-        self._slope = make(neurons.side).expand(shape).clone()
+        self._bias = make(neurons.initial_bias(len(weights), settings.networks))
+        self._slope = make(neurons.side).expand(self._bias.shape).clone()
         self._targets = None if settings.single else make(np.array(settings.targets))
         self._chunk = max(1, LARGEST_PASS // max(1, z.size))
 
     def run_epoch(self, epoch: int) -> dict[str, NDArray[np.float64]]:
         """Take one step with every replica."""
         rows = [self._step(replica) for replica in range(len(self._weights))]
-        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        return by_term(rows)
 
     def _step(self, replica: int) -> dict[str, float]:
         bias = self._bias[replica].detach().requires_grad_()
@@ -153,19 +152,15 @@ class TorchStepper:
                 totals[name] = totals.get(name, 0.0) + value.detach()
         return totals
 
+    @property
+    def _learned(self) -> dict[str, torch.Tensor]:
+        return {"bias": self._bias, "slope": self._slope} if self._settings.learn_weights else {"bias": self._bias}
+
     def state(self) -> Arrays:
         """Return all that the next epoch depends on."""
-        arrays = {"bias": self._bias.double().cpu().numpy()}
-        if self._settings.learn_weights:
-            arrays["slope"] = self._slope.double().cpu().numpy()
-        return arrays
+        return {name: values.double().cpu().numpy() for name, values in self._learned.items()}
 
     def restore(self, state: Arrays) -> None:
         """Go back to a state."""
-        for name, tensor in (("bias", self._bias), ("slope", self._slope)):
-            if name == "slope" and not self._settings.learn_weights:
-                continue
-            if state[name].shape != tuple(tensor.shape):
-                msg = f"{name} has another shape"
-                raise ValueError(msg)
-            tensor.copy_(torch.as_tensor(state[name]))
+        for own, stored in stored_beside(self._learned, state):
+            own.copy_(torch.as_tensor(stored))
