@@ -208,7 +208,7 @@ def _header(content: bytes) -> tuple[dict[str, Any], int]:
     return json.loads(content[8 : 8 + length]), 8 + length
 
 
-def load_networks(path: Path, device: str = "cpu") -> Networks:
+def load_networks(path: Path) -> Networks:
     """Read networks that `Networks.save` wrote; nothing in the file is executed.
 
     Raises:
@@ -227,7 +227,7 @@ def load_networks(path: Path, device: str = "cpu") -> Networks:
         parts = [stored[name] for name in architecture.shapes]
         scaling = Scaling(stored["scaling.shift"], stored["scaling.scale"], float(about["tail"]))
         parameters = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
-        return Networks(architecture, scaling, parameters, device)
+        return Networks(architecture, scaling, parameters)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         msg = f"{path}: damaged ({error}); train again"
         raise InputError(msg) from error
