@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 from cutflow_cli import __version__
 from cutflow_cli.commands import apply, compare, evaluate, export_cuts, generate_mock, ingest, merge
 from cutflow_cli.commands.batch import app as batch
+from cutflow_cli.commands.help_text import Command
 from cutflow_cli.commands.train import app as train
 from cutflow_cli.engine.allotment import settle_environment
 from cutflow_cli.errors import CutflowError, TemporaryError, UsageError
@@ -65,14 +66,14 @@ def _global_options(
     _debug = debug
 
 
-app.command("generate-mock")(generate_mock.generate_mock)
-app.command("ingest")(ingest.ingest)
-app.command("merge")(merge.merge)
+app.command("generate-mock", cls=Command)(generate_mock.generate_mock)
+app.command("ingest", cls=Command)(ingest.ingest)
+app.command("merge", cls=Command)(merge.merge)
 app.add_typer(train.app, name="train")
-app.command("evaluate")(evaluate.evaluate)
-app.command("compare")(compare.compare)
-app.command("export-cuts")(export_cuts.export_cuts)
-app.command("apply")(apply.apply)
+app.command("evaluate", cls=Command)(evaluate.evaluate)
+app.command("compare", cls=Command)(compare.compare)
+app.command("export-cuts", cls=Command)(export_cuts.export_cuts)
+app.command("apply", cls=Command)(apply.apply)
 app.add_typer(batch.app, name="batch")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -119,12 +119,23 @@ def read_rows(path: Path, table: TableFile) -> tuple[Any, ...]:
 
     Raises:
         InputError: if there is no such file.
-        TypeError: if it has other columns.
+        TypeError: if it has other columns, naming one.
     """
-    attributes = {column_name(one.name): one.name for one in fields(table.row)}
+    attributes = {column_name(one.name): one for one in fields(table.row)}
+    records = list(_read(path))
+    if records:
+        unknown = [name for name in records[0] if name not in attributes]
+        absent = [
+            name
+            for name, one in attributes.items()
+            if name not in records[0] and one.default is MISSING and one.default_factory is MISSING
+        ]
+        if unknown or absent:
+            word, name = ("no", absent[0]) if absent else ("an unknown", unknown[0])
+            msg = f"there is {word} column {name!r}; another version wrote it, or it is another table"
+            raise TypeError(msg)
     return tuple(
-        table.row(**{attributes.get(name, name): _value(value) for name, value in record.items()})
-        for record in _read(path)
+        table.row(**{attributes[name].name: _value(value) for name, value in record.items()}) for record in records
     )
 
 

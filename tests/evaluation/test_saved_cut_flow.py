@@ -150,7 +150,7 @@ def test_refusals(report, tmp_path):
     for arguments, options, error, message in (
         ((path, tmp_path / "empty"), {}, InputError, "holds no cutflow.parquet; `cutflow evaluate` makes one"),
         ((path, tmp_path / "no.parquet"), {}, InputError, "no.parquet: no such file"),
-        ((path, path / "metrics.parquet"), {}, InputError, "not a cut flow"),
+        ((path, path / "metrics.parquet"), {}, InputError, r"not a cut flow of .*no column 'position'; another"),
         ((path, path), {"sigma": 0.0}, UsageError, "--sigma 0"),
         ((path, path), {"split": "tset"}, UsageError, "did you mean test"),
         ((path, path), {"split": "validation"}, InputError, "no cut flow on split 'validation'"),

@@ -29,6 +29,7 @@ from export_corpus import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pandas.core.computation.ops import MATHOPS
 
 from cutflow_cli.errors import UsageError
 from cutflow_cli.export.awkward import Awkward
@@ -185,6 +186,8 @@ def test_query_in_pandas_with_both_engines(case):
         assert "a remainder to the last bit, but by a power of two: b % n" in str(error)
         assert "modulo" in selections.flow.columns
         return
+    if re.search(r"\btan\(", text) and "tan" not in MATHOPS:
+        pytest.skip("tan in a query needs pandas 3")
     frame = pd.DataFrame(source).astype("float64")
     wanted = expected(selections, source)
     for engine in ENGINES if case % 4 == 0 else ENGINES[-1:]:
