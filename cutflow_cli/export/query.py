@@ -2,8 +2,8 @@
 
 The two have few words in common: no `where`, no `min` and `max`, no infinity, no rounding to single precision, and `%`
 has, depending on numexpr's version, the sign of either side. What these say is written with comparisons and logic
-instead (`rewrite`). pandas rounds numbers to single precision beside a column of it, hence the remark on columns; it knows `tan` since
-version 3.
+instead (`rewrite`). pandas rounds numbers to single precision beside a column of it, hence the remark on columns; it
+knows `tan` since version 3.
 """
 
 from __future__ import annotations
