@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from cutflow_cli.errors import UsageError
 from cutflow_cli.events.batch import EventSample
 from cutflow_cli.models.scores import Scorer
 from cutflow_cli.selection.cutflow import CutFlow
@@ -19,15 +20,31 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def unused(self, chosen: Collection[str]) -> Mapping[str, str]:
+        """Name settings that have no effect beside the others.
+
+        Args:
+            chosen: names of the settings that the user gave.
+
+        Returns:
+            Why, and what to do, by name; given or not.
+        """
+        del chosen
+        return {}
+
     def refuse_unused(self, chosen: Collection[str]) -> None:
-        """Refuse what was chosen but would have no effect beside the other settings.
+        """Refuse what was chosen but would have no effect: nothing is ignored in silence.
 
         Args:
             chosen: names of the settings that the user gave.
 
         Raises:
-            UsageError: at the first of them; nothing is ignored in silence.
+            UsageError: at the first of them.
         """
+        for name, why in self.unused(chosen).items():
+            if name in chosen:
+                msg = f"--{name.replace('_', '-')}: {why}"
+                raise UsageError(msg)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,26 @@ from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA, CutFlow, Kind, Lear
 from cutflow_cli.selection.spread import half_interval
 
 
+def unused_beside_threshold(fixed: float | None, preset: str | None) -> dict[str, str]:
+    """Name settings that have no effect beside a fixed threshold, and say why.
+
+    Args:
+        fixed: the threshold; None where it is chosen.
+        preset: what fixed it; None for the user.
+    """
+    if fixed is None:
+        return {}
+    why = f"the threshold is fixed at {fixed:g}{f' by --preset {preset}' if preset else ''}; leave it out"
+    return {"fom": why, "min_effective_events": why}
+
+
 def threshold_flows(
-    scorer: Scorer, sample: EventSample, context: TrainingContext, fom: str, min_effective_events: float
+    scorer: Scorer,
+    sample: EventSample,
+    context: TrainingContext,
+    fom: str,
+    min_effective_events: float,
+    fixed: float | None = None,
 ) -> tuple[tuple[CutFlow, ...], tuple[str, ...]]:
     """Choose a threshold on the main score, for each replica on its own and for the consensus on their mean.
 
@@ -25,10 +43,13 @@ def threshold_flows(
         context: with the validation split.
         fom: figure of merit, a key of `FIGURES_OF_MERIT`.
         min_effective_events: effective events of either class that a threshold must keep.
+        fixed: a threshold that takes the place of all of them; None to choose.
 
     Returns:
         The replicas' flows and their consensus, and what a user should know.
     """
+    if fixed is not None:
+        return score_flows(scorer.names[0], [fixed] * len(context.replicas), fixed, context.replicas), ()
     judged = sample if context.validation is None else context.validation
     warnings = []
     if context.validation is None:

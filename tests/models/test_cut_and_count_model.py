@@ -231,7 +231,7 @@ def test_a_request_to_stop_is_heard():
 @pytest.mark.parametrize(
     ("chosen", "words"),
     [
-        ({"fom": "asimow"}, "--fom: no such figure of merit; did you mean asimov"),
+        ({"fom": "asimow"}, "--fom asimow: no such figure of merit; did you mean asimov"),
         ({"strategy": "parallel", "order": "greedy"}, "--order: greedy: in a parallel flow"),
         ({"bins": 20}, "--bins: the exact search has no bins"),
         ({"preset": "hml", "min_gain": 0.1}, "--min-gain: the search over bins"),

@@ -90,7 +90,7 @@ class BoxRequest(Request):
         typer.Option(
             metavar="X",
             help="Share of the objective that each boundary must add.",
-            show_default="0.002",
+            show_default="what chance adds: √(1/N_s+1/N_b)/2, 0.002 at least",
             rich_help_panel=TRAINING,
         ),
     ] = None

@@ -21,9 +21,8 @@ from cutflow_cli.models.bdt.scorer import BdtScorer, Trees, read_trees
 from cutflow_cli.models.bdt.settings import BdtSettings
 from cutflow_cli.models.bdt.watch import Watch
 from cutflow_cli.models.protocol import Fitted, TrainingContext
-from cutflow_cli.models.scores import SCORE
-from cutflow_cli.models.thresholds import score_flows, threshold_flows
-from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA, CutFlow
+from cutflow_cli.models.thresholds import threshold_flows
+from cutflow_cli.selection.cutflow import CONSENSUS_REPLICA
 from cutflow_cli.selection.spread import half_interval
 
 
@@ -133,7 +132,9 @@ class BoostedTrees:
             kept.add(replica, grown[-1].arrays())
         trained = time.perf_counter()
         scorer = BdtScorer(sample.features, settings.backend, [one.trees for one in grown], context.replicas)
-        flows, notes = self._flows(scorer, sample, context)
+        flows, notes = threshold_flows(
+            scorer, sample, context, settings.fom, settings.min_effective_events, settings.fixed_threshold
+        )
         warnings = (*self._concerns(train, validation), *_unsettled(grown, settings.trees, patience), *notes)
         if validation is None and settings.early_stopping is None:
             warnings += (f"there is no validation split, so all {settings.trees} trees were kept (--trees)",)
@@ -166,14 +167,6 @@ class BoostedTrees:
         return xgboost_trees.grow(
             train, validation, self.settings, seed=seed, device=context.device, threads=context.threads, watch=watch
         )
-
-    def _flows(
-        self, scorer: BdtScorer, sample: EventSample, context: TrainingContext
-    ) -> tuple[tuple[CutFlow, ...], tuple[str, ...]]:
-        settings, fixed = self.settings, self.settings.fixed_threshold
-        if fixed is not None:
-            return score_flows(SCORE, [fixed] * len(context.replicas), fixed, context.replicas), ()
-        return threshold_flows(scorer, sample, context, settings.fom, settings.min_effective_events)
 
     def _concerns(self, train: Prepared, validation: Prepared | None) -> list[str]:
         """Say what became of events that lack a feature, or have a negative weight."""

@@ -17,14 +17,16 @@ the one that the figure of merit prefers on validation.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from cutflow_cli.errors import UsageError
-from cutflow_cli.metrics.figures_of_merit import DEFAULT_FIGURE, MIN_EFFECTIVE_EVENTS, require_figure
+from cutflow_cli.metrics.figures_of_merit import DEFAULT_FIGURE, MIN_EFFECTIVE_EVENTS
 from cutflow_cli.models.protocol import Settings
+from cutflow_cli.models.setting_types import FigureName
+from cutflow_cli.models.thresholds import unused_beside_threshold
 from cutflow_cli.models.weights import ClassWeights, NegativeWeights, resolve_bootstrap
 
 Backend = Literal["xgboost", "sklearn"]
@@ -67,28 +69,18 @@ class BdtSettings(Settings):
     class_weights: ClassWeights = "balanced"
     negative_weights: NegativeWeights = "keep"
     bootstrap: bool | None = None
-    fom: str = DEFAULT_FIGURE
+    fom: FigureName = DEFAULT_FIGURE
     min_effective_events: float = Field(default=MIN_EFFECTIVE_EVENTS, ge=0)
     fixed_threshold: float | None = Field(default=None, gt=0, lt=1)
 
-    @field_validator("fom")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        return require_figure(value)
-
-    def refuse_unused(self, chosen: Collection[str]) -> None:
-        """Refuse what a fixed threshold or scikit-learn has no use for."""
-        unused: dict[str, str] = {}
-        if self.fixed_threshold is not None:
-            why = f"the threshold is fixed at {self.fixed_threshold:g}"
-            why += f" by --preset {self.preset}" if "fixed_threshold" not in chosen else ""
-            unused = {"fom": why, "min_effective_events": why}
+    def unused(self, chosen: Collection[str]) -> Mapping[str, str]:
+        """What a fixed threshold or scikit-learn has no use for."""
+        unused = unused_beside_threshold(self.fixed_threshold, None if "fixed_threshold" in chosen else self.preset)
         if self.backend == "sklearn":
-            unused["min_child_weight"] = "scikit-learn's trees have no such limit, only --backend xgboost does"
-        for name, why in unused.items():
-            if name in chosen:
-                msg = f"--{name.replace('_', '-')}: {why}; leave it out"
-                raise UsageError(msg)
+            unused["min_child_weight"] = (
+                "scikit-learn's trees have no such limit, only --backend xgboost does; leave it out"
+            )
+        return unused
 
     @property
     def child_weight(self) -> float:

@@ -228,7 +228,7 @@ class BoxSearch:
                 tell=tell,
             )  # fmt: skip
             found = traded(landscape, found, settings.max_cuts, tell)
-            listed = by_cuts(landscape, found.box, tell)
+            listed = by_cuts(landscape, found.box, tell) or [found.box]  # no cut at all may be best without a part
             return [*listed, *[listed[-1]] * (whole.boxes[0].cuts - len(listed))][: max(whole.boxes[0].cuts, 1)]
 
         return judge(whole.landscape, part, find) if any(box.cuts for box in whole.boxes) else []

@@ -51,6 +51,11 @@ class Judged:
             value: of the box, as estimated on the training split.
             parts: how many parts were left out in turn.
         """
+        if not np.isfinite([self.optimism, self.error]).all():
+            return (
+                f"{title} {value:.4g} as estimated on train; how good it is on fresh events can't be estimated, since "
+                "it is undefined without some part of the events"
+            )
         return (
             f"{title} {value:.4g} as estimated on train; {value - self.optimism:.4g} ± {self.error:.2g} expected on "
             f"fresh events (optimism {self.optimism:+.2g}, from {parts} parts left out in turn)"
@@ -116,6 +121,8 @@ def _judged(landscape: Landscape, seen: Sequence[float], kept: Sequence[Kept]) -
         float(landscape.figure(Kept(*(np.array([np.delete(column, k).mean()]) for column in (S, S2, B, B2))))[0])
         for k in range(parts)
     ]
+    if not np.isfinite([held_out, *left_out, *seen]).all():  # a part without signal, or nothing kept of it
+        return Judged(float("nan"), float("nan"), float("nan"))
     differences = np.array([np.delete(np.array(seen), k).mean() - left_out[k] for k in range(parts)])
     scatter = np.sqrt((parts - 1) / parts * ((differences - differences.mean()) ** 2).sum())
     error = float(np.hypot(scatter, _of_background(landscape, mean)))

@@ -95,6 +95,10 @@ def remarks(
         said.append(f"{which}{text}")
         agree = f"{which}{found.agreeing} of {found.starts} starts reached the same {sought} within 0.1 %"
         proved = "" if settings.signal_efficiencies else f"; {_NOTHING_NEAR}"
+        if proved and box.key != found.box.key:  # a consensus: what was searched is another box
+            proved = (
+                f"; the search on all events reached {landscape.value(found.box):.4g}, and {_NOTHING_NEAR} of that box"
+            )
         said.append(f"{agree}{proved}")
     if landscape.tables is not None and landscape.variance >= USELESS:
         said.append("backgrounds predicted from pairs of observables differ too much from counts, which alone are used")
@@ -102,11 +106,12 @@ def remarks(
         said.append(
             f"backgrounds predicted from pairs of observables are off by {np.sqrt(landscape.variance):.0%} or so"
         )
-    if len(judged) > 1 and len(boxes) == 1:
+    if len(judged) > 1 and len(boxes) == 1 and np.isfinite(judged[-1].held_out):
         enough = recommended_cuts(judged)
         if enough < len(judged):
             said.append(
-                f"{enough} cuts are as good on held-out events as {len(judged)} within errors "
+                f"{enough} {'cut is' if enough == 1 else 'cuts are'} as good on held-out events as {len(judged)} "
+                "within errors "
                 f"({judged[enough - 1].held_out:.4g}, {judged[-1].held_out:.4g}); see --max-cuts"
             )
     return tuple(said)

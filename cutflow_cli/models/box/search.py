@@ -114,10 +114,12 @@ class Climber:
                 np.zeros((1, 1, 1, 1)),
                 np.zeros((1, 1)),
             )
-            squares = background[1, -1]
-            events = background[0, -1] ** 2 / squares if squares > 0 else 0.0
+            # As with tables, and in trades: of all the background, not of what the other cuts keep.
+            events = scape.totals[2] ** 2 / scape.totals[3]
             single = np.zeros((scape.observables, self._widest + 2))
-            single[i] = background[0] / (background[0, -1] or 1.0)
+            codes = self._standing.codes[1][i]
+            shares = np.bincount(codes, weights=self._standing.weights[1][0], minlength=self._widest + 1)
+            single[i, 1:] = shares[: self._widest + 1].cumsum() / scape.totals[2]
         else:
             single, pairs, prior = tables.single, tables.pairs, tables.prior
             events, per_event = tables.events, tables.per_event

@@ -29,14 +29,14 @@ Where our defaults differ, and why:
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from cutflow_cli.errors import UsageError, nearest
-from cutflow_cli.metrics.figures_of_merit import ADDITIVE, DEFAULT_FIGURE, FIGURES_OF_MERIT, MIN_EFFECTIVE_EVENTS
+from cutflow_cli.metrics.figures_of_merit import ADDITIVE, DEFAULT_FIGURE, MIN_EFFECTIVE_EVENTS
 from cutflow_cli.models.protocol import Settings
+from cutflow_cli.models.setting_types import FigureName
 from cutflow_cli.models.weights import NegativeWeights
 
 Strategy = Literal["parallel", "sequential"]
@@ -71,7 +71,7 @@ class CutAndCountSettings(Settings):
     preset: Literal["hml"] | None = None
     strategy: Strategy = "sequential"
     order: Order | None = None
-    fom: str = DEFAULT_FIGURE
+    fom: FigureName = DEFAULT_FIGURE
     background_systematic: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     class_weights: Literal["physical", "unit"] = "physical"
     negative_weights: NegativeWeights = "keep"
@@ -83,21 +83,13 @@ class CutAndCountSettings(Settings):
     cross_check: bool = True
     bootstrap: bool | None = None
 
-    @field_validator("fom")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in FIGURES_OF_MERIT:
-            msg = f"no such figure of merit; {nearest(name, FIGURES_OF_MERIT)}"
-            raise ValueError(msg)
-        return name
-
     @property
     def greedy(self) -> bool:
         """Whether the order is found rather than given."""
         return self.strategy == "sequential" and self.order != "given"
 
-    def refuse_unused(self, chosen: Collection[str]) -> None:
-        """Refuse what the strategy, the search or the figure of merit has no use for."""
+    def unused(self, chosen: Collection[str]) -> Mapping[str, str]:
+        """What the strategy, the search or the figure of merit has no use for."""
         unused: dict[str, str] = {}
         if self.strategy == "parallel" and self.order == "greedy":
             unused["order"] = "greedy: in a parallel flow no cut sees another, so that their order means nothing"
@@ -113,10 +105,7 @@ class CutAndCountSettings(Settings):
             unused["min_effective_events"] = unused["min_signal_efficiency"] = why
         if self.fom != "asimov":
             unused["background_systematic"] = f"{self.fom} knows of no uncertainty; choose --fom asimov"
-        for name, why in unused.items():
-            if name in chosen:
-                msg = f"--{name.replace('_', '-')}: {why}"
-                raise UsageError(msg)
+        return unused
 
 
 #: What the publication does where our defaults differ (hep-ml-lab 0.4.3, `CutAndCount`).

@@ -127,8 +127,8 @@ class LcfSettings(Settings):
         """Whether each neuron decides about its own side (`combine_by_side`), rather than as published."""
         return self.combination == "by-side"
 
-    def refuse_unused(self, chosen: Collection[str]) -> None:
-        """Refuse what a parallel flow, or the published mask, has no use for."""
+    def unused(self, chosen: Collection[str]) -> Mapping[str, str]:
+        """What a parallel flow, or the published mask, has no use for."""
         unused: dict[str, str] = {}
         if self.strategy == "parallel":
             why = "in a parallel flow every observable trains on all events; leave it out, or train lcf-sequential"
@@ -136,10 +136,11 @@ class LcfSettings(Settings):
         elif self.mask == "published":
             why = "the published mask has no such rule; leave it out, or choose --mask applied"
             unused = {"min_effective_events": why}
-        for name, why in unused.items():
-            if name in chosen:
-                msg = f"--{name.replace('_', '-')}: {why}"
-                raise UsageError(msg)
+        return unused
+
+    def refuse_unused(self, chosen: Collection[str]) -> None:
+        """Refuse further what only an objective uses, and one beside a preset."""
+        super().refuse_unused(chosen)
         refuse_unused(self.goal, chosen, "--objective asimov")
         if self.preset is not None and self.goal is not None:
             msg = f"--objective {self.objective}: the publication trains its cross entropy alone; leave out --preset"

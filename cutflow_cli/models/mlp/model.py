@@ -19,9 +19,7 @@ from cutflow_cli.models.mlp.prepare import Prepared, prepare
 from cutflow_cli.models.mlp.scorer import MlpScorer
 from cutflow_cli.models.mlp.settings import DEFAULT_PATIENCE, MlpSettings
 from cutflow_cli.models.protocol import Fitted, TrainingContext
-from cutflow_cli.models.scores import SCORE
-from cutflow_cli.models.thresholds import score_flows, threshold_flows
-from cutflow_cli.selection.cutflow import CutFlow
+from cutflow_cli.models.thresholds import threshold_flows
 
 
 class MultilayerPerceptron:
@@ -71,7 +69,9 @@ class MultilayerPerceptron:
         trained = time.perf_counter()
         torch.set_num_threads(context.threads)
         scorer = MlpScorer(sample.features, groups.networks())
-        flows, notes = self._flows(scorer, sample, context)
+        flows, notes = threshold_flows(
+            scorer, sample, context, settings.fom, settings.min_effective_events, settings.fixed_threshold
+        )
         warnings = (*_left_out(learned, validation), *_unsettled(groups, epochs), *notes)
         resolved: dict[str, Any] = {"epochs": epochs, "early_stopping": patience}
         if patience:
@@ -98,14 +98,6 @@ class MultilayerPerceptron:
         scaling = Scaling.measure(data.sample.x, self.settings.unit)
         architecture = self.settings.architecture(len(data.sample.features))
         return Networks.drawn(architecture, scaling, context.seed, context.replicas, context.device)
-
-    def _flows(
-        self, scorer: MlpScorer, sample: EventSample, context: TrainingContext
-    ) -> tuple[tuple[CutFlow, ...], tuple[str, ...]]:
-        settings, fixed = self.settings, self.settings.fixed_threshold
-        if fixed is not None:
-            return score_flows(SCORE, [fixed] * len(context.replicas), fixed, context.replicas), ()
-        return threshold_flows(scorer, sample, context, settings.fom, settings.min_effective_events)
 
 
 def _columns(

@@ -19,16 +19,17 @@ threshold is the one that the figure of merit prefers on validation.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from cutflow_cli.engine.architecture import Activation, Architecture, Initial
 from cutflow_cli.engine.scaling import Unit
-from cutflow_cli.errors import UsageError
-from cutflow_cli.metrics.figures_of_merit import DEFAULT_FIGURE, MIN_EFFECTIVE_EVENTS, require_figure
+from cutflow_cli.metrics.figures_of_merit import DEFAULT_FIGURE, MIN_EFFECTIVE_EVENTS
 from cutflow_cli.models.protocol import Settings
+from cutflow_cli.models.setting_types import BatchSize, FigureName
+from cutflow_cli.models.thresholds import unused_beside_threshold
 from cutflow_cli.models.weights import ClassWeights, NegativeWeights
 
 OptimiserName = Literal["adam", "rmsprop", "sgd"]
@@ -79,12 +80,12 @@ class MlpSettings(Settings):
     learning_rate: float = Field(default=1e-2, gt=0)
     halve_after: int = Field(default=4, ge=0)
     epochs: int | None = Field(default=None, ge=1)
-    batch_size: int | Literal["all"] = 512
+    batch_size: BatchSize = 512
     early_stopping: int | None = Field(default=None, ge=0)
     class_weights: ClassWeights = "balanced"
     negative_weights: NegativeWeights = "keep"
     bootstrap: bool = False
-    fom: str = DEFAULT_FIGURE
+    fom: FigureName = DEFAULT_FIGURE
     min_effective_events: float = Field(default=MIN_EFFECTIVE_EVENTS, ge=0)
     fixed_threshold: float | None = Field(default=None, gt=0, lt=1)
 
@@ -100,34 +101,12 @@ class MlpSettings(Settings):
             raise ValueError(msg)
         return tuple(value) if isinstance(value, list) else value
 
-    @field_validator("batch_size", mode="before")
-    @classmethod
-    def _events(cls, value: Any) -> Any:  # noqa: ANN401
-        """Take digits for a number; refuse steps without events."""
-        number = int(value) if isinstance(value, str) and value.isdigit() else value
-        if number != "all" and (not isinstance(number, int) or number < 1):
-            msg = "give a number of events, or all"
-            raise ValueError(msg)
-        return number
-
-    @field_validator("fom")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        return require_figure(value)
-
-    def refuse_unused(self, chosen: Collection[str]) -> None:
-        """Refuse what a fixed threshold, or a model without hidden layers, has no use for."""
-        unused: dict[str, str] = {}
-        if self.fixed_threshold is not None:
-            why = f"the threshold is fixed at {self.fixed_threshold:g}"
-            why += f" by --preset {self.preset}" if "fixed_threshold" not in chosen else ""
-            unused = {"fom": why, "min_effective_events": why}
+    def unused(self, chosen: Collection[str]) -> Mapping[str, str]:
+        """What a fixed threshold, or a model without hidden layers, has no use for."""
+        unused = unused_beside_threshold(self.fixed_threshold, None if "fixed_threshold" in chosen else self.preset)
         if not self.hidden:
-            unused["activation"] = "there is no hidden layer"
-        for name, why in unused.items():
-            if name in chosen:
-                msg = f"--{name.replace('_', '-')}: {why}; leave it out"
-                raise UsageError(msg)
+            unused["activation"] = "there is no hidden layer; leave it out"
+        return unused
 
     def architecture(self, features: int) -> Architecture:
         """Return the layers for so many features."""

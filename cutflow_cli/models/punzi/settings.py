@@ -29,11 +29,11 @@ from pydantic import Field, field_validator, model_validator
 
 from cutflow_cli.engine.architecture import Architecture, Initial
 from cutflow_cli.engine.scaling import Unit
-from cutflow_cli.errors import UsageError
 from cutflow_cli.metrics.figures_of_merit import MIN_EFFECTIVE_EVENTS
 from cutflow_cli.metrics.punzi import POWER, SIGNIFICANCE, Form
 from cutflow_cli.models.protocol import Settings
 from cutflow_cli.models.punzi.window_table import KNOWN, WindowRow, read_window_table
+from cutflow_cli.models.setting_types import BatchSize
 from cutflow_cli.models.weights import NegativeWeights
 
 EVERY_SECOND = "every-second"
@@ -97,7 +97,7 @@ class PunziSettings(Settings):
     bce_batch_size: int = Field(default=1024, ge=1)
     bce_learning_rate: float = Field(default=0.01, gt=0)
     epochs: int = Field(default=100, ge=1)
-    batch_size: int | Literal["all"] = 20_000
+    batch_size: BatchSize = 20_000
     learning_rate: float = Field(default=0.03, gt=0)
     normalise_loss: bool = True
     sharpness: float = Field(default=20.0, ge=1)
@@ -149,17 +149,8 @@ class PunziSettings(Settings):
             raise ValueError(msg)
         return tuple(value) if isinstance(value, list) else value
 
-    @field_validator("batch_size", mode="before")
-    @classmethod
-    def _events(cls, value: Any) -> Any:  # noqa: ANN401
-        number = int(value) if isinstance(value, str) and value.isdigit() else value
-        if number != "all" and (not isinstance(number, int) or number < 1):
-            msg = "give a number of events, or all"
-            raise ValueError(msg)
-        return number
-
-    def refuse_unused(self, chosen: Collection[str]) -> None:
-        """Refuse what has no effect beside the other settings."""
+    def unused(self, chosen: Collection[str]) -> Mapping[str, str]:
+        """What windows and the optimiser leave without effect."""
         unused: dict[str, str] = {}
         if self.mass_column is None:
             why = "there is no --mass-column to have windows in"
@@ -171,10 +162,7 @@ class PunziSettings(Settings):
             unused = {"mass_scale": "the table of --windows has centres"}
         if self.optimiser == "adam":
             unused["patience"] = "Adam's rate falls along a cosine"
-        for name, why in unused.items():
-            if name in chosen:
-                msg = f"--{name.replace('_', '-')}: {why}; leave it out"
-                raise UsageError(msg)
+        return {name: f"{why}; leave it out" for name, why in unused.items()}
 
     def architecture(self, features: int) -> Architecture:
         """Return the layers for so many features."""
