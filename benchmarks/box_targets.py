@@ -1,6 +1,6 @@
 """Background kept at given signal efficiencies on events not trained on: box, cabin-scan, bdt and mlp.
 
-    python benchmarks/box_targets.py [--samples gaussians,slepton,diboson] [--seeds 2] [--fresh 2000000] [--threads 2]
+    python benchmarks/box_targets.py [--samples gaussians,slepton,diboson] [--seeds 2] [--methods box,windows]
 
 Of each mock several training samples of its usual size are drawn, and judged on the same fresh events; of diboson there
 is one, judged on its test split. Boxes are trained once on all training events, `mlp` is the mean of five networks, and
@@ -163,6 +163,7 @@ def main() -> None:
     parser.add_argument("--samples", default="gaussians,slepton,diboson")
     parser.add_argument("--seeds", type=int, default=2, help="training samples of each mock")
     parser.add_argument("--fresh", type=int, default=2_000_000, help="events of each mock to judge on")
+    parser.add_argument("--methods", default=",".join(name for name, *_ in METHODS), help="windows are needed")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     for name in options.samples.split(","):
@@ -176,6 +177,8 @@ def main() -> None:
             continue
         judged = {}
         for shown, *choice in METHODS:
+            if shown not in options.methods.split(","):
+                continue
             contexts = [TrainingContext(seed=seed, threads=options.threads) for seed in range(len(parts))]
             each = [judge(kept_by(*choice, *pair), pair[0].test) for pair in zip(parts, contexts, strict=True)]
             judged[shown] = together(each)
