@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from cutflow_cli.events.batch import EventSample
 from cutflow_cli.events.not_finite import count_not_finite, what_cuts_do
 from cutflow_cli.events.schema import ROLES
 
+#: Effective events of a class below which what is learned is chance.
+FEW = 10.0
 #: A single observable that separates better than this was most likely made from the label.
 LEAK_AUC = 0.999
 
@@ -60,7 +62,7 @@ def check_sample(sample: EventSample, path: Path, *, features_named: bool) -> tu
         features_named: whether the user named the features; then a feature may separate as well as it likes.
 
     Returns:
-        What a user should know, a sentence each (missing and infinite values).
+        What a user should know, a sentence each (missing and infinite values, few events).
 
     Raises:
         InputError: if a class is absent or without weight, a feature constant, or a feature tells the label.
@@ -70,7 +72,18 @@ def check_sample(sample: EventSample, path: Path, *, features_named: bool) -> tu
         of_class = sample.label == value
         classes.append(ClassFacts(int(np.count_nonzero(of_class)), bool(sample.weight[of_class].any())))
     features = (_facts(name, sample.x[:, position], sample.label) for position, name in enumerate(sample.features))
-    return check_facts(classes, features, path, features_named=features_named)
+    return (*check_facts(classes, features, path, features_named=features_named), *_few(sample))
+
+
+def _few(sample: EventSample) -> Iterator[str]:
+    for value, role in enumerate(ROLES):
+        weight = sample.weight[sample.label == value]
+        effective = weight.sum() ** 2 / (weight**2).sum()
+        if effective < FEW:
+            yield (
+                f"{role}: {len(weight)} events in the training split, which count as {effective:.2g} of equal weight; "
+                "what is learned from so few is mostly chance"
+            )
 
 
 def _facts(name: str, values: NDArray[Any], label: NDArray[np.int8]) -> FeatureFacts:

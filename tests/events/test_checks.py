@@ -1,5 +1,6 @@
 """What makes a sample unfit to train on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +136,14 @@ def test_separation_against_scikit_learn(rows):
 def test_separation_of_one_class_is_none():
     assert separation(np.arange(3.0), np.ones(3, dtype=np.int8)) == 0.5
     assert separation(np.array([]), np.array([], dtype=np.int8)) == 0.5
+
+
+def test_few_events_and_few_heavy_ones_are_told():
+    label = np.array([0] * 200 + [1] * 200, dtype=np.int8)
+    x = np.random.default_rng(3).normal(size=(400, 1))
+    sample = make(x, label)
+    assert check_sample(sample, PATH, features_named=True) == ()
+    weight = np.where(label == 0, 1e-3, 1.0)
+    weight[:4] = 1.0
+    (note,) = check_sample(replace(sample, weight=weight), PATH, features_named=True)
+    assert note.startswith("background: 200 events in the training split, which count as 4.4 of equal weight; what is")
