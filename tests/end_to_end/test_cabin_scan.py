@@ -107,7 +107,7 @@ def test_a_preset_says_what_departs_from_it(run_here, mock, tmp_path):
         (("--targets", "0.5,1.2"), ("--targets", "1.2")),
         (("--direction", "x9=above"), ("--direction x9", "did you mean x")),
         (("--no-exact", "--smoothness", "1"), ("--smoothness", "--exact")),
-        (("--fom", "purity"), ("--fom", "asimov")),
+        (("--fom", "purity"), ("--fom", "did you mean punzi")),
         (("--replicas", "2", "--no-bootstrap"), ("--no-bootstrap", "--replicas 1")),
         (("--preset", "cabin-bce", "--targets", "0.5"), ("--targets", "cabin-bce")),
     ],
