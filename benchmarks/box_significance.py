@@ -89,6 +89,7 @@ def main() -> None:
     parser.add_argument("--samples", default="gaussians,slepton,diboson")
     parser.add_argument("--seeds", type=int, default=2, help="training samples of each mock")
     parser.add_argument("--fresh", type=int, default=2_000_000, help="events of each mock to judge on")
+    parser.add_argument("--methods", default=",".join(name for name, *_ in METHODS))
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     for name in options.samples.split(","):
@@ -99,6 +100,8 @@ def main() -> None:
                 found = load(name, Path(folder))
                 parts = [] if found is None else [found]
         for shown, method, settings, replicas in METHODS if parts else ():
+            if shown not in options.methods.split(","):
+                continue
             each = [
                 reached(method, settings, replicas, part, context)
                 for seed, part in enumerate(parts)

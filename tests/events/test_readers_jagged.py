@@ -173,7 +173,10 @@ NO_PAIR = None if READS_MISSING_PAIRS else [3, 4]
 @pytest.mark.skipif(READS_MISSING_PAIRS, reason="this pyarrow reads empty entries in lists of fixed size")
 def test_what_pyarrow_cannot_read_yet_is_no_damage(tmp_path):
     pairs = pa.array([[1, 2], None, [5, 6]], pa.list_(pa.int16(), 2))
-    pq.write_table(pa.table({"pairs": pairs}), tmp_path / "a.parquet")
+    try:
+        pq.write_table(pa.table({"pairs": pairs}), tmp_path / "a.parquet")
+    except pa.ArrowNotImplementedError:
+        pytest.skip("this pyarrow does not write them either")
     source = open_source(tmp_path / "a.parquet")
     with pytest.raises(InputError, match=r"a\.parquet: has missing lists of fixed size, which pyarrow \d+"):
         list(source.chunks([source.column("pairs")], 3))
